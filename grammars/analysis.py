@@ -1,0 +1,168 @@
+"""What can be said of a grammar's rules before any text is read.
+
+A rule is *nullable* when it derives the empty text, and *reads* when it derives another one; a rule that does
+neither derives nothing and is unproductive.  Both are least fixed points over the rules reachable from the start.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from constrain.grammars import ir
+from constrain.grammars.automata.language import Language
+from constrain.grammars.errors import GrammarSyntaxError, UnsatisfiableConstraintError
+from constrain.grammars.regular import Regular, Without
+
+__all__ = ["Diagnostic", "Facts", "analyse", "diagnostics", "parts_of", "references_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The rules reachable from the start, those that are nullable, and those that read something."""
+
+    reachable: frozenset[str]
+    nullable: frozenset[str]
+    reads: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """Something about a grammar that is no error but that its author will want to know."""
+
+    message: str
+    rule: str
+    position: ir.Position | None
+
+
+def parts_of(expression: ir.Expression) -> tuple[ir.Expression, ...]:
+    """The immediate parts of an expression."""
+    match expression:
+        case ir.Sequence(parts) | ir.Alternation(parts):
+            return parts
+        case ir.Repeat(part, _, _) | ir.Budget(part, _):
+            return (part,)
+        case ir.Members(keys, others):
+            names = [key.rule for key in keys] + [other.rule for other in others]
+            return tuple(map(ir.Reference, names))
+        case ir.Items(first, rest):
+            return tuple(map(ir.Reference, (*first, *([rest] if rest is not None else []))))
+    return ()
+
+
+def _postorder(expression: ir.Expression) -> list[ir.Expression]:
+    order, pending = [], [expression]
+    while pending:
+        node = pending.pop()
+        order.append(node)
+        pending.extend(parts_of(node))
+    order.reverse()
+    return order
+
+
+def references_of(expression: ir.Expression) -> Iterable[str]:
+    """Names of the rules that an expression refers to."""
+    return (node.name for node in _postorder(expression) if isinstance(node, ir.Reference))
+
+
+class TerminalFacts:
+    """Whether terminals match the empty string, and whether they match another one."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Regular, tuple[bool, bool]]] = {}  # by identity: expressions may be deep
+
+    def of(self, regular: Regular) -> tuple[bool, bool]:
+        """(nullable, reads)"""
+        if id(regular) not in self._known:
+            nullable = b"" in Language(regular)
+            reads = not Language(Without(regular, (b"",))).is_empty()
+            self._known[id(regular)] = (regular, (nullable, reads))
+        return self._known[id(regular)][1]
+
+
+def _evaluate(
+    order: list[ir.Expression], nullable: set[str], reads: set[str], terminals: TerminalFacts
+) -> tuple[bool, bool]:
+    """(nullable, reads) of an expression, given its postorder and what is known of the rules so far."""
+    known: dict[int, tuple[bool, bool]] = {}
+    fact = (False, False)
+    for node in order:
+        parts = [known[id(part)] for part in parts_of(node)] if not isinstance(node, ir.Members | ir.Items) else []
+        match node:
+            case ir.Terminal(regular):
+                fact = terminals.of(regular)
+            case ir.Reference(name):
+                fact = (name in nullable, name in reads)
+            case ir.Sequence():
+                productive = all(empty or read for empty, read in parts)
+                fact = (all(empty for empty, _ in parts), productive and any(read for _, read in parts))
+            case ir.Alternation():
+                fact = (any(empty for empty, _ in parts), any(read for _, read in parts))
+            case ir.Repeat(_, minimum, maximum):
+                ((empty, read),) = parts
+                fact = (minimum == 0 or empty, read and maximum != 0)
+            case ir.Budget():
+                (fact,) = parts
+            case _:
+                fact = (False, True)
+        known[id(node)] = fact
+    return fact
+
+
+def _reachable(grammar: ir.Grammar) -> dict[str, list[ir.Expression]]:
+    """Postorders of the rules reachable from the start.  Raises GrammarSyntaxError for an undefined rule."""
+    orders: dict[str, list[ir.Expression]] = {}
+    pending = [grammar.start]
+    while pending:
+        name = pending.pop()
+        if name in orders:
+            continue
+        if name not in grammar.rules:
+            raise _undefined(grammar, name, orders)
+        orders[name] = _postorder(grammar.rules[name])
+        pending.extend(node.name for node in orders[name] if isinstance(node, ir.Reference))
+    return orders
+
+
+def _undefined(grammar: ir.Grammar, name: str, orders: dict[str, list[ir.Expression]]) -> GrammarSyntaxError:
+    for user, order in orders.items():
+        if any(isinstance(node, ir.Reference) and node.name == name for node in order):
+            at = grammar.positions.get(user, ir.Position(1, 1))
+            message = f"rule {name!r}, used by {user!r}, is not defined"
+            return GrammarSyntaxError(message, source=grammar.source, line=at.line, column=at.column)
+    return GrammarSyntaxError(f"start rule {name!r} is not defined", source=grammar.source)
+
+
+def analyse(grammar: ir.Grammar) -> Facts:
+    """Facts of a grammar all of whose rules are known.
+
+    Raises GrammarSyntaxError for an undefined rule, UnsatisfiableConstraintError when the start rule derives nothing.
+    """
+    orders = _reachable(grammar)
+    terminals = TerminalFacts()
+    nullable: set[str] = set()
+    reads: set[str] = set()
+    changed = True
+    while changed:
+        changed = False
+        for name, order in orders.items():
+            if name in nullable and name in reads:
+                continue
+            empty, read = _evaluate(order, nullable, reads, terminals)
+            if (empty and name not in nullable) or (read and name not in reads):
+                changed = True
+                nullable.update([name] if empty else [])
+                reads.update([name] if read else [])
+    if grammar.start not in nullable and grammar.start not in reads:
+        raise UnsatisfiableConstraintError(f"no text matches the start rule {grammar.start!r}")
+    return Facts(frozenset(orders), frozenset(nullable), frozenset(reads))
+
+
+def diagnostics(grammar: ir.Grammar) -> list[Diagnostic]:
+    """Rules that cannot be reached from the start, and reachable rules that derive nothing."""
+    facts = analyse(grammar)
+    found = []
+    for name in grammar.rules:
+        if name not in facts.reachable:
+            found.append(Diagnostic("cannot be reached from the start", name, grammar.positions.get(name)))
+        elif name not in facts.nullable and name not in facts.reads:
+            found.append(Diagnostic("derives no text", name, grammar.positions.get(name)))
+    return found

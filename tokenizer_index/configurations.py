@@ -1,0 +1,153 @@
+"""Configurations: all that matters of a text read so far.
+
+CONFIGURATION [parser set, lexer state, guard, …] lists the ways of reading the text: for each, the parser set at
+the last lexeme boundary and the lexer state since then; the lexer state is 0 exactly at a boundary.  Ways that
+reach a boundary at the same symbol are merged into one parser set.
+
+When the longest match counts, a lexeme may end only if no longer one would have been possible.  Both are kept:
+the reading that ends the lexeme carries as *guard* what the lexeme could still have gone on with, and is dropped
+as soon as the guard has matched: the longer lexeme was there after all.  A guard that can match no more is
+forgotten (0).  This is maximal munch with unlimited look-ahead, as a filter on readings.
+"""
+
+from constrain.grammars.automata._jit import Memory, inner, service
+from constrain.grammars.automata.liveness import step
+from constrain.grammars.automata.nodes import EMPTY, nullable, union_of
+from constrain.grammars.automata.store import (
+    FLAGS,
+    OK,
+    OUT_OF_WORK,
+    STATUS,
+    WORK,
+    WORK_LIMIT,
+    argument,
+    cut,
+    height,
+    intern,
+    length_of,
+    memo,
+    recall,
+    remember,
+    set_memo,
+)
+from constrain.tokenizer_index.lexer import ends_of, lexer_step, rest_of, union_of_members
+from constrain.tokenizer_index.parser import (
+    CONFIGURATION,
+    first_lexer,
+    go_to,
+    push_item,
+    set_of,
+    sort_unique_triples,
+)
+from constrain.tokenizer_index.tables import ACCEPT, DOUBT, LONGEST_MATCH
+
+KERNELS = "2fa757e564c4ee6f"
+
+
+@inner
+def _guard_after(m: Memory, guard: int, symbol: int) -> int:
+    """The guard after a symbol; -1 when it has matched."""
+    if guard == 0:
+        return 0
+    guard = step(m, guard, symbol)
+    if guard != EMPTY and nullable(m, guard):
+        return -1
+    return guard
+
+
+@inner
+def _lexer_after(m: Memory, configuration: int, i: int, symbol: int) -> int:
+    lexer = argument(m, configuration, i + 1)
+    if lexer == 0:
+        lexer = first_lexer(m, argument(m, configuration, i))
+    return lexer_step(m, lexer, symbol) if m[STATUS] == OK else 0
+
+
+@inner
+def _push_ended(m: Memory, configuration: int, symbol: int) -> None:
+    """Add the readings in which a lexeme ends with `symbol`, when the longest match counts."""
+    for i in range(0, length_of(m, configuration), 3):
+        guard = _guard_after(m, argument(m, configuration, i + 2), symbol)
+        lexer = _lexer_after(m, configuration, i, symbol)
+        if guard < 0 or lexer == 0 or ends_of(m, lexer) == 0:
+            continue
+        parser = go_to(m, argument(m, configuration, i), ends_of(m, lexer))
+        if rest_of(m, lexer) > 0:
+            guard = union_of(m, guard, union_of_members(m, rest_of(m, lexer)))
+        if length_of(m, parser) > 0:
+            push_item(m, parser, 0, guard)
+
+
+@inner
+def _push_merged(m: Memory, configuration: int, symbol: int) -> None:
+    """Add the one reading that merges all in which a lexeme ends with `symbol`, when every split counts."""
+    merged = 0
+    for i in range(0, length_of(m, configuration), 3):
+        lexer = _lexer_after(m, configuration, i, symbol)
+        if lexer == 0 or ends_of(m, lexer) == 0:
+            continue
+        parser = go_to(m, argument(m, configuration, i), ends_of(m, lexer))
+        if merged == 0 or length_of(m, merged) == 0:
+            merged = parser
+        elif length_of(m, parser) > 0 and parser != merged:
+            items = height(m)
+            for j in range(0, length_of(m, merged), 3):
+                push_item(m, argument(m, merged, j), argument(m, merged, j + 1), argument(m, merged, j + 2))
+            for j in range(0, length_of(m, parser), 3):
+                push_item(m, argument(m, parser, j), argument(m, parser, j + 1), argument(m, parser, j + 2))
+            merged = set_of(m, items)
+    if merged > 0 and length_of(m, merged) > 0:
+        push_item(m, merged, 0, 0)
+
+
+@service
+def config_step(m: Memory, configuration: int, symbol: int) -> int:
+    """The configuration after a symbol, 0 when the text leaves the language."""
+    known = recall(m, configuration, symbol)
+    if known >= 0:
+        return known
+    if m[WORK] > m[WORK_LIMIT] and m[STATUS] == OK:
+        m[STATUS] = OUT_OF_WORK
+    position = height(m)
+    for i in range(0, length_of(m, configuration), 3):
+        guard = _guard_after(m, argument(m, configuration, i + 2), symbol)
+        if guard >= 0:
+            lexer = _lexer_after(m, configuration, i, symbol)
+            if lexer > 0 and rest_of(m, lexer) > 0:
+                push_item(m, argument(m, configuration, i), rest_of(m, lexer), guard)
+    if m[LONGEST_MATCH]:
+        _push_ended(m, configuration, symbol)
+    else:
+        _push_merged(m, configuration, symbol)
+    if m[STATUS] != OK:
+        cut(m, position)
+        return 0
+    result = 0
+    if height(m) > position:
+        sort_unique_triples(m, position)
+        result = intern(m, CONFIGURATION, position)
+    remember(m, configuration, symbol, result)
+    return result
+
+
+KNOWN_FLAGS, ACCEPTING, DOUBTFUL = 1, 2, 4
+
+
+@inner
+def flags_of(m: Memory, configuration: int) -> int:
+    """ACCEPTING: the text may end here; DOUBTFUL: what follows cannot be decided from the configuration alone."""
+    flags = memo(m, configuration, FLAGS)
+    if flags & KNOWN_FLAGS:
+        return flags
+    flags = KNOWN_FLAGS
+    for i in range(0, length_of(m, configuration), 3):
+        if argument(m, configuration, i + 1) == 0:
+            parser = argument(m, configuration, i)
+            for j in range(0, length_of(m, parser), 3):
+                state = argument(m, parser, j)
+                if state == ACCEPT:
+                    flags |= ACCEPTING
+                elif state == DOUBT:
+                    flags |= DOUBTFUL
+    set_memo(m, configuration, FLAGS, flags)
+    return flags

@@ -1,0 +1,88 @@
+"""The engine of one compiled constraint: a store with a grammar in it, over one index.
+
+All state that grows lives here.  Every call into the store goes through one lock; what calls return are numbers
+that stay valid for the life of the engine, so that callers keep them and need the engine only for what is new.
+"""
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from constrain.grammars import ir
+from constrain.grammars.analysis import analyse
+from constrain.grammars.automata._jit import Cells
+from constrain.grammars.automata.arena import Arena
+from constrain.grammars.automata.store import COUNT, NEEDS_ROW, NEEDS_RULE
+from constrain.grammars.lexemes import merge_terminals
+from constrain.tokenizer_index import configurations, containers, lexer, masks, parser  # noqa: F401  (services)
+from constrain.tokenizer_index.index import TokenizerIndex
+from constrain.tokenizer_index.limits import Limits
+from constrain.tokenizer_index.loading import Loader
+from constrain.tokenizer_index.pool import content_key, make_row
+from constrain.tokenizer_index.rows import set_pooled
+from constrain.tokenizer_index.tables import NEEDED_NODE, NEEDED_RULE
+
+__all__ = ["Engine"]
+
+
+class Engine(Arena):
+    """Configurations of a grammar and their masks."""
+
+    def __init__(self, grammar: ir.Grammar, index: TokenizerIndex, limits: Limits) -> None:
+        super().__init__(max_cells=limits.max_memory // 4, max_work=limits.max_work)
+        self.index = index
+        self.pool = index.pool
+        self.view = index.view(self.pool)
+        self.lock = threading.RLock()
+        self._view_address = self.view.ctypes.data
+        self._doubts = np.zeros(index.mask_words + 1, np.int32)
+        grammar = merge_terminals(grammar)
+        facts = analyse(grammar) if grammar.make_rule is None else None
+        self._loader = Loader(self, grammar, facts, index.special_tokens)
+        if facts is not None:
+            self._loader.load_all()
+        self.first = int(self.run(masks.first_configuration, self._loader.may_be_empty))
+
+    def resolve(self, status: int) -> None:
+        """Load the rule, or make the row, that the kernel lacked."""
+        if status == NEEDS_RULE:
+            self._loader.load(int(self.memory[NEEDED_RULE]))
+        elif status == NEEDS_ROW:
+            self._pooled_row(int(self.memory[NEEDED_NODE]))
+        else:
+            super().resolve(status)
+
+    def _pooled_row(self, node: int) -> None:
+        key = content_key(self, node, int(self.memory[COUNT]))
+        number = self.pool.number(key, lambda: make_row(self, self.view, node))
+        self.run(set_pooled, node, number)
+
+    def _call(self, kernel: Any, *arguments: int) -> int:
+        with self.lock:
+            return int(self.run(kernel, *arguments))
+
+    def mask(self, configuration: int, mask: Cells) -> int:
+        """Write the mask, (words,) int32, of a configuration; see `masks.make_mask` for the result."""
+        with self.lock:
+            address = self._view_address, configuration, mask.ctypes.data, self._doubts.ctypes.data
+            return int(self.run(masks.make_mask, *address))
+
+    def plain_mask(self, configuration: int, root: int, mask: Cells) -> None:
+        """Add the tokens below trie node `root` to a mask, by walking the trie."""
+        with self.lock:
+            address = self._view_address, configuration, root, mask.ctypes.data, self._doubts.ctypes.data
+            self.run(masks.plain_mask, *address)
+
+    def after_token(self, configuration: int, token: int) -> int:
+        """The configuration after a token, 0 when it may not come next."""
+        return self._call(masks.after_token, self._view_address, configuration, token)
+
+    def after_text(self, configuration: int, text: bytes) -> int:
+        """The configuration after a text, 0 when no text of the language goes on so."""
+        symbols = np.frombuffer(text, np.uint8).astype(np.int32)
+        return self._call(masks.after_symbols, configuration, symbols.ctypes.data, len(text))
+
+    def flags(self, configuration: int) -> int:
+        """See `configurations.flags_of`."""
+        return self._call(masks.configuration_flags, configuration)

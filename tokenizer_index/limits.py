@@ -1,0 +1,19 @@
+"""What a constraint may cost."""
+
+from dataclasses import dataclass
+
+__all__ = ["Limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one compiled constraint; reaching one raises ResourceLimitError.
+
+    max_memory     bytes of automata; when they are reached in use, the constraint starts afresh if that helps
+    max_work       automaton objects that one step (a mask, a token) may make; a million takes about 0.2 s
+    max_grammar    rules and schema nodes that compiling may visit
+    """
+
+    max_memory: int = 1 << 29
+    max_work: int = 4_000_000
+    max_grammar: int = 500_000

@@ -1,0 +1,350 @@
+"""Loading a grammar's rules into a store, all at once or as the parser first predicts them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from constrain.grammars import ir
+from constrain.grammars.analysis import Facts, TerminalFacts
+from constrain.grammars.automata._jit import Cells, kernel, memory_at
+from constrain.grammars.automata.arena import Arena
+from constrain.grammars.automata.json_text import ANY_ESCAPE, NEEDED_ESCAPES
+from constrain.grammars.automata.loading import program_of, run_program
+from constrain.grammars.automata.nodes import EMPTY, symbol_range
+from constrain.grammars.automata.store import cut, height, push
+from constrain.grammars.automata.tries import build_trie
+from constrain.grammars.errors import GrammarError
+from constrain.grammars.regular import Regular, Without
+from constrain.tokenizer_index import containers, tables
+from constrain.tokenizer_index.networks import Label, Network, network_of
+from constrain.tokenizer_index.trie import SPECIAL
+
+__all__ = ["Loader"]
+
+KERNELS = "2fa757e564c4ee6f"
+
+_TERMINAL, _RULE = "terminal", "rule"
+
+
+@kernel
+def _trie_of(address: int, words: Cells) -> int:
+    """The trie of words given as length, payload and symbols each, sorted."""
+    m = memory_at(address)
+    position = height(m)
+    for cell in words:
+        push(m, cell)
+    trie = build_trie(m, position)
+    cut(m, position)
+    return trie
+
+
+@kernel
+def _symbol_node(address: int, symbol: int) -> int:
+    return symbol_range(memory_at(address), symbol, symbol)
+
+
+def _absolute(state: int) -> int:
+    """How a state of the whole table is written among those that are being added."""
+    return -1 - state
+
+
+class Loader:
+    """Turns rules of one grammar into tables of one store.
+
+    `special` has the id of every special token by its text.  `facts` are those of the grammar, None when its rules
+    are made on demand; they then all read something and none derives the empty text.
+    """
+
+    def __init__(self, arena: Arena, grammar: ir.Grammar, facts: Facts | None, special: Mapping[str, int]) -> None:
+        self._arena, self._grammar, self._facts, self._special = arena, grammar, facts, special
+        self._rules: dict[str, int] = {}
+        self._names: list[str] = []
+        self._anonymous_rules: dict[str, ir.Expression] = {}
+        self._beginnings: dict[int, list[tuple[int, int]]] = {}  # calls at the beginning of a rule, states after them
+        self._terminals: dict[tuple[int, int], int] = {}
+        self._reading: dict[int, int] = {}
+        self._nodes: dict[int, int] = {}
+        self._kept: list[object] = []  # keeps what is known by identity alive
+        self._terminal_facts = TerminalFacts()
+        fixed = np.zeros((4, tables.WIDTH), np.int32)
+        fixed[tables.END, tables.STATE_FINAL] = 1
+        self.may_be_empty = facts is not None and grammar.start in facts.nullable
+        fixed[tables.START, tables.STATE_COUNT] = facts is None or grammar.start in facts.reads
+        start = self.rule_number(grammar.start)
+        data = np.array([tables.BY_RULE, start, _absolute(tables.ACCEPT)], np.int32)
+        arena.run(tables.append_states, fixed.reshape(-1), data)
+        arena.memory[tables.LONGEST_MATCH] = grammar.longest_match
+        if grammar.ignored:
+            numbers = [self._terminal(terminal, tables.IGNORE) for terminal in grammar.ignored]
+            arena.memory[tables.IGNORED] = arena.run(tables.append_cells, np.array([len(numbers), *numbers], np.int32))
+
+    def rule_number(self, name: str) -> int:
+        """The number of a rule, which need not be loaded."""
+        number = self._rules.get(name)
+        if number is None:
+            number = int(self._arena.run(tables.append_rules, np.array([-1, 0, 0, 0], np.int32)))
+            self._rules[name] = number
+            self._names.append(name)
+        return number
+
+    def load(self, number: int) -> None:
+        """Make the tables of a rule."""
+        name = self._names[number]
+        expression = self._anonymous_rules.get(name) or self._grammar.rule(name)
+        match expression:
+            case ir.Members():
+                start = self._load_members(expression)
+            case ir.Items():
+                start = self._load_items(expression)
+            case _Loop(body, minimum, maximum):
+                start = self._load_loop(body, minimum, maximum)
+                self._beginnings[number] = [(body, start + 1)]
+            case _:
+                network = network_of(expression, self._label)
+                start = self._load_network(network)
+                calls = [(label[1], start + target) for label, target in network.transitions[0] if label[0] == _RULE]
+                self._beginnings[number] = calls
+        self._arena.run(tables.set_rule, number, start)
+
+    def load_all(self) -> None:
+        """Load every rule that can be reached, and find the left-recursive groups."""
+        number = 0
+        while number < len(self._names):
+            self.load(number)
+            number += 1
+        self._group()
+
+    # Left recursion
+
+    def _group(self) -> None:
+        calls = {caller: [rule for rule, _ in beginning] for caller, beginning in self._beginnings.items()}
+        for group in _components(calls):
+            members = set(group)
+            triples = [
+                (rule, caller, state)
+                for caller in group
+                for rule, state in self._beginnings[caller]
+                if rule in members
+            ]
+            if triples:
+                cells = np.array(triples, np.int32).reshape(-1)
+                self._arena.run(tables.set_group, np.array(group, np.int32), cells)
+
+    # Networks
+
+    def _label(self, node: ir.Expression) -> tuple[Label | None, bool]:
+        match node:
+            case ir.Terminal(regular):
+                nullable, reads = self._terminal_facts.of(regular) if self._facts else (False, True)
+                return ((_TERMINAL, self._reading_terminal(node, nullable)) if reads else None), nullable
+            case ir.SpecialToken(token):
+                return (_TERMINAL, self._special_terminal(token)), False
+            case ir.Reference(name):
+                nullable = self._facts is not None and name in self._facts.nullable
+                reads = self._facts is None or name in self._facts.reads
+                return ((_RULE, self.rule_number(name)) if reads else None), nullable
+            case ir.Repeat(part, minimum, maximum):
+                return self._loop(part, minimum, maximum)
+            case ir.Members() | ir.Items():
+                return (_RULE, self._anonymous(node)), False
+        raise GrammarError(f"{type(node).__name__} is not supported here")
+
+    def _anonymous(self, node: ir.Expression) -> int:
+        name = f"<{len(self._names)}>"
+        self._anonymous_rules[name] = node
+        return self.rule_number(name)
+
+    def _loop(self, part: ir.Expression, minimum: int, maximum: int | None) -> tuple[Label | None, bool]:
+        """A repetition with large bounds: a rule of its own that counts.
+
+        Rounds that read nothing are left out, which lowers the minimum when there may be any.
+        """
+        network = network_of(part, self._label)
+        reads, skippable = bool(network.transitions[0]), network.final[0]
+        if not reads:
+            return None, skippable or minimum == 0
+        body = self._anonymous(part)
+        loop = self._anonymous(_Loop(body, 1 if skippable else max(minimum, 1), maximum))
+        return (_RULE, loop), minimum == 0 or skippable
+
+    def _load_network(self, network: Network) -> int:
+        rows = np.zeros((len(network.final), tables.WIDTH), np.int32)
+        data: list[int] = []
+        for state, transitions in enumerate(network.transitions):
+            final = network.final[state]
+            rows[state] = [tables.PLAIN, len(data), len(transitions), final]
+            for (kind, number), target in transitions:
+                data += [tables.BY_TERMINAL if kind == _TERMINAL else tables.BY_RULE, number, target]
+        return int(self._arena.run(tables.append_states, rows.reshape(-1), np.array(data, np.int32)))
+
+    # Containers
+
+    def _load_loop(self, body: int, minimum: int, maximum: int | None) -> int:
+        descriptor = _loop_descriptor([], body, minimum, maximum, separator=-1, close=-1)
+        rows = [tables.PLAIN, 0, 1, 0, tables.AFTER_ITEM, 3, 0, 0]
+        return self._append(rows, [tables.BY_RULE, body, 1, *descriptor])
+
+    def _load_items(self, items: ir.Items) -> int:
+        descriptor = _loop_descriptor(
+            [self.rule_number(name) for name in items.first],
+            -1 if items.rest is None else self.rule_number(items.rest),
+            items.minimum,
+            items.maximum,
+            separator=self._terminal(items.comma),
+            close=self._terminal(items.close),
+        )
+        rows = [tables.PLAIN, 0, 1, 0]
+        for kind in (tables.FIRST_ITEM, tables.NEXT_ITEM, tables.AFTER_ITEM):
+            rows += [kind, 3, 0, 0]
+        return self._append(rows, [tables.BY_TERMINAL, self._terminal(items.open), 1, *descriptor])
+
+    def _load_members(self, members: ir.Members) -> int:
+        keys, others = members.keys, members.others
+        trie = self._key_trie(keys)
+        name_offset = containers.KEY_TABLE + containers.KEY_WIDTH * len(keys) + containers.OTHER_WIDTH * len(others)
+        windows = [-1] * len(keys)
+        name_offset += len(windows)
+        table: list[int] = []
+        names: list[int] = []
+        for key in keys:
+            table += [key.required, self.rule_number(key.rule), name_offset + len(names), len(key.name)]
+            names += key.name
+        for other in others:
+            terminal = self._other_terminal(members, other)
+            table += [terminal, self._node(other.names), self.rule_number(other.rule)]
+        counted = members.maximum is not None or members.minimum > 0
+        descriptor = [
+            len(keys),
+            len(others),
+            members.minimum,
+            -1 if members.maximum is None else members.maximum,
+            members.ordered,
+            self._key_terminal(members),
+            self._terminal(members.colon),
+            self._terminal(members.comma),
+            self._terminal(members.close),
+            self._node(members.key_prefix),
+            ANY_ESCAPE if members.any_escape else NEEDED_ESCAPES,
+            trie,
+            sum(key.required for key in keys),
+            counted,
+        ]
+        rows = [tables.PLAIN, 0, 1, 0]
+        for kind in (tables.FIRST_KEY, tables.NEXT_KEY, tables.AFTER_VALUE):
+            rows += [kind, 3, 0, 0]
+        for index in range(len(keys) + len(others)):
+            rows += [tables.COLON, 3, index, 0, tables.VALUE, 3, index, 0]
+        opening = [tables.BY_TERMINAL, self._terminal(members.open), 1]
+        return self._append(rows, [*opening, *descriptor, *table, *windows, *names])
+
+    def _append(self, rows: list[int], data: list[int]) -> int:
+        return int(self._arena.run(tables.append_states, np.array(rows, np.int32), np.array(data, np.int32)))
+
+    def _key_trie(self, keys: tuple[ir.Key, ...]) -> int:
+        words: list[int] = []
+        for name, index in sorted((key.name, index) for index, key in enumerate(keys)):
+            words += [len(name), index, *name]
+        return int(self._arena.run(_trie_of, np.array(words, np.int32)))
+
+    # Terminals
+
+    def _node(self, regular: Regular) -> int:
+        node = self._nodes.get(id(regular))
+        if node is None:
+            node = int(self._arena.run(run_program, program_of(regular)))
+            self._nodes[id(regular)] = node
+            self._kept.append(regular)
+        return node
+
+    def _add_terminal(self, node: int, priority: int, flags: int) -> int:
+        return int(self._arena.run(tables.append_terminals, np.array([node, priority, flags, 0], np.int32)))
+
+    def _terminal(self, terminal: ir.Terminal, flags: int = 0) -> int:
+        found = self._terminals.get((id(terminal), flags))
+        if found is None:
+            found = self._add_terminal(self._node(terminal.regular), terminal.priority, flags)
+            self._terminals[id(terminal), flags] = found
+            self._kept.append(terminal)
+        return found
+
+    def _reading_terminal(self, terminal: ir.Terminal, nullable: bool) -> int:
+        """The terminal without the empty text."""
+        if not nullable:
+            return self._terminal(terminal)
+        if id(terminal) not in self._reading:
+            reading = ir.Terminal(Without(terminal.regular, (b"",)), terminal.name, terminal.priority)
+            self._reading[id(terminal)] = self._terminal(reading)
+            self._kept.append(terminal)
+        return self._reading[id(terminal)]
+
+    def _special_terminal(self, token: str | int) -> int:
+        number = token if isinstance(token, int) else self._special.get(token)
+        if number is None or number not in self._special.values():
+            raise GrammarError(f"the tokenizer has no special token {token!r}")
+        return self._add_terminal(int(self._arena.run(_symbol_node, SPECIAL + number)), 0, 0)
+
+    def _key_terminal(self, members: ir.Members) -> int:
+        return self._add_terminal(EMPTY, 0, tables.KEYED) if members.keys else 0
+
+    def _other_terminal(self, members: ir.Members, other: ir.OtherKeys) -> int:
+        return self._add_terminal(EMPTY, 0, tables.CAPTURE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop(ir.Expression):
+    """A counted repetition of rule number `body`, at least once."""
+
+    body: int
+    minimum: int
+    maximum: int | None
+
+
+def _loop_descriptor(
+    first: list[int], rest: int, minimum: int, maximum: int | None, *, separator: int, close: int
+) -> list[int]:
+    distinct = max(len(first), minimum) if maximum is None else maximum
+    return [len(first), minimum, -1 if maximum is None else maximum, rest, separator, close, distinct, *first]
+
+
+def _components(calls: Mapping[int, list[int]]) -> list[list[int]]:
+    """Strongly connected components of a graph (Tarjan 1972), without recursion."""
+    index: dict[int, int] = {}
+    low: dict[int, int] = {}
+    path: list[int] = []
+    on_path: set[int] = set()
+    components = []
+    for root in calls:
+        if root in index:
+            continue
+        index[root] = low[root] = len(index)
+        path.append(root)
+        on_path.add(root)
+        pending = [(root, iter(calls[root]))]
+        while pending:
+            node, targets = pending[-1]
+            for target in targets:
+                if target not in calls:
+                    continue
+                if target not in index:
+                    index[target] = low[target] = len(index)
+                    path.append(target)
+                    on_path.add(target)
+                    pending.append((target, iter(calls[target])))
+                    break
+                if target in on_path:
+                    low[node] = min(low[node], index[target])
+            else:
+                pending.pop()
+                if pending:
+                    low[pending[-1][0]] = min(low[pending[-1][0]], low[node])
+                if low[node] == index[node]:
+                    component = []
+                    while True:
+                        member = path.pop()
+                        on_path.discard(member)
+                        component.append(member)
+                        if member == node:
+                            break
+                    components.append(component)
+    return components

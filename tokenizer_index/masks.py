@@ -1,0 +1,374 @@
+"""Token masks: which tokens may come next in a configuration.
+
+The plain way is `walk`: go through the vocabulary's trie from the configuration, one symbol at a time, and leave a
+subtree where the text leaves the language.  It is exact and serves every case, but inside a JSON string it visits a
+quarter of a million nodes.  When every split into lexemes counts, a mask is put together from the rows of the
+terminals that are being read; behind the exits of a row the parser decides, and `walk` goes on from there.
+
+Doubts.  The row of a captured terminal (an undeclared key) does not know the text that was read before, so neither
+does the configuration behind its exits.  Where that matters, because another such key ends within the same
+token, the configuration says DOUBTFUL, and each such token is read once more from the beginning.
+"""
+
+from constrain.grammars.automata._jit import Memory, inner, kernel, memory_at, words_at
+from constrain.grammars.automata.nodes import (
+    CHARS,
+    CONCAT,
+    EPSILON,
+    JSON,
+    NO_TEXT,
+    REPEAT,
+    SYMBOLS,
+    UNION,
+    concat,
+    nullable,
+)
+from constrain.grammars.automata.store import (
+    OK,
+    STATUS,
+    argument,
+    at,
+    cut,
+    height,
+    intern,
+    intern_3,
+    kind_of,
+    length_of,
+    push,
+)
+from constrain.tokenizer_index.configurations import ACCEPTING, DOUBTFUL, config_step, flags_of
+from constrain.tokenizer_index.parser import (
+    CONFIGURATION,
+    ENDS,
+    LEXER,
+    first_lexer,
+    go_to,
+    push_item,
+    set_of,
+    sort_unique_triples,
+)
+from constrain.tokenizer_index.rows import REDUCED, SMALL, row_of
+from constrain.tokenizer_index.tables import ACCEPT, CAPTURE, KEYED, LONGEST_MATCH, START, TERMINAL_FLAGS, terminal_cell
+from constrain.tokenizer_index.view import (
+    END_COUNT,
+    END_TOKENS,
+    NODE_WIDTH,
+    POOL,
+    POOL_BITS,
+    POOL_COUNT,
+    POOL_SUFFIXES,
+    POOL_TOKENS,
+    POOL_WIDTH,
+    SAME,
+    SUFFIX_WIDTH,
+    TOKEN_OFFSETS,
+    TOKEN_SYMBOLS,
+    TRIE,
+    WORDS,
+    clear_bit,
+    has_bit,
+    set_all,
+    set_bit,
+)
+
+KERNELS = "2fa757e564c4ee6f"
+
+# Result of `make_mask`, besides ACCEPTING.
+SOME_TOKEN, EVERY_TOKEN = 8, 16
+
+
+@inner
+def walk(m: Memory, start: int, root: int, view: Memory, mask: Memory, doubts: Memory) -> None:
+    """Allow the tokens below trie node `root` that may be read from configuration `start`.
+
+    `doubts` is a mask too, of tokens that cannot be decided here; its last word says whether there are any.
+    """
+    trie, same = memory_at(view[TRIE]), memory_at(view[SAME])
+    base = height(m)
+    push(m, start)
+    outer = trie[NODE_WIDTH * root + 2]
+    i, end = root + 1, root + trie[NODE_WIDTH * root + 1]
+    while i < end and m[STATUS] == OK:
+        cell = NODE_WIDTH * i
+        size, depth = trie[cell + 1], trie[cell + 2] - outer
+        here = config_step(m, at(m, base + depth - 1), trie[cell])
+        if here == 0:
+            i += size
+        elif flags_of(m, here) & DOUBTFUL:
+            for j in range(cell + 3, cell + NODE_WIDTH * size, NODE_WIDTH):
+                set_all(doubts, same, trie[j])
+            doubts[view[WORDS]] = 1
+            i += size
+        else:
+            set_all(mask, same, trie[cell + 3])
+            cut(m, base + depth)
+            push(m, here)
+            i += 1
+    cut(m, base)
+
+
+@inner
+def _walk_suffixes(m: Memory, start: int, row: Memory, view: Memory, mask: Memory, doubts: Memory) -> None:
+    """`walk` along the suffix trie of a pooled row."""
+    suffixes, tokens = memory_at(row[POOL_SUFFIXES]), memory_at(row[POOL_TOKENS])
+    base = height(m)
+    push(m, start)
+    i, end = 0, row[POOL_COUNT]
+    while i < end and m[STATUS] == OK:
+        cell = SUFFIX_WIDTH * i
+        size, depth = suffixes[cell + 1], suffixes[cell + 2]
+        here = config_step(m, at(m, base + depth - 1), suffixes[cell])
+        if here == 0:
+            i += size
+        elif flags_of(m, here) & DOUBTFUL:
+            for j in range(cell, cell + SUFFIX_WIDTH * size, SUFFIX_WIDTH):
+                for k in range(suffixes[j + 3], suffixes[j + 3] + suffixes[j + 4]):
+                    set_bit(doubts, tokens[k])
+            doubts[view[WORDS]] = 1
+            i += size
+        else:
+            for k in range(suffixes[cell + 3], suffixes[cell + 3] + suffixes[cell + 4]):
+                set_bit(mask, tokens[k])
+            cut(m, base + depth)
+            push(m, here)
+            i += 1
+    cut(m, base)
+
+
+@inner
+def _after_exit(m: Memory, parser: int, terminal: int, payload: int, tail: int) -> int:
+    """The configuration after what has been read of a terminal, if `tail` is to follow; 0 when it is refused.
+
+    An empty tail is the end of the terminal.
+    """
+    position = height(m)
+    captures = terminal_cell(m, terminal, TERMINAL_FLAGS) & CAPTURE
+    if tail != EPSILON:
+        push_item(m, terminal, tail, NO_TEXT if captures else 0)
+        push_item(m, parser, intern(m, LEXER, position), 0)
+    if nullable(m, tail):
+        ends = height(m)
+        push(m, terminal)
+        push(m, NO_TEXT if captures else payload)
+        after = go_to(m, parser, intern(m, ENDS, ends))
+        if length_of(m, after) > 0:
+            push_item(m, after, 0, 0)
+    if height(m) == position or m[STATUS] != OK:
+        cut(m, position)
+        return 0
+    sort_unique_triples(m, position)
+    return intern(m, CONFIGURATION, position)
+
+
+@inner
+def _add_small(
+    m: Memory, record: int, parser: int, terminal: int, tail: int, view: Memory, mask: Memory, doubts: Memory
+) -> None:
+    exits = record + 2 + m[record + 1]
+    for i in range(record + 2, exits):
+        set_bit(mask, m[i])
+    after, last_payload = 0, -1
+    for i in range(exits + 1, exits + 1 + 2 * m[exits], 2):
+        if m[i + 1] != last_payload:
+            last_payload = m[i + 1]
+            after = _after_exit(m, parser, terminal, last_payload, tail)
+        if after > 0 and m[STATUS] == OK:
+            walk(m, after, m[i], view, mask, doubts)
+
+
+@inner
+def _add_pooled(
+    m: Memory, record: int, parser: int, terminal: int, tail: int, view: Memory, mask: Memory, doubts: Memory
+) -> None:
+    """Add a pooled row; for a reduced one, the tokens on its list keep the state they have."""
+    row = words_at(view[POOL] + 8 * POOL_WIDTH * m[record + 1])
+    first, last = record + 3, record + 3
+    if m[record] == REDUCED:
+        last += m[record + 2]
+    kept = height(m)
+    for i in range(first, last):
+        if has_bit(mask, m[i]):
+            push(m, m[i])
+    bits = memory_at(row[POOL_BITS])
+    for word in range(view[WORDS]):
+        mask[word] = mask[word] | bits[word]
+    after = _after_exit(m, parser, terminal, 0, tail)
+    if after > 0 and m[STATUS] == OK:
+        _walk_suffixes(m, after, row, view, mask, doubts)
+    for i in range(first, last):
+        clear_bit(mask, m[i])
+    for i in range(kept, height(m)):
+        set_bit(mask, at(m, i))
+    cut(m, kept)
+
+
+@inner
+def _add_terminal(m: Memory, parser: int, terminal: int, node: int, view: Memory, mask: Memory, doubts: Memory) -> None:
+    """Allow the tokens that the rest `node` of a terminal begins with.
+
+    A beginning in which many tokens stay is split off, up to the symbol that ends it: all expressions that begin
+    so share its row.
+    """
+    keyed = (terminal_cell(m, terminal, TERMINAL_FLAGS) & KEYED) != 0
+    tail = EPSILON
+    if kind_of(m, node) == CONCAT:
+        head, rest = argument(m, node, 0), argument(m, node, 1)
+        if kind_of(m, head) == JSON:
+            node, tail = head, rest
+        elif _runs_long(m, head) and kind_of(m, rest) == CONCAT and kind_of(m, argument(m, rest, 0)) == SYMBOLS:
+            node, tail = concat(m, head, argument(m, rest, 0)), argument(m, rest, 1)
+    record = row_of(m, node, keyed, view)
+    if m[STATUS] != OK:
+        return
+    if m[record] == SMALL:
+        _add_small(m, record, parser, terminal, tail, view, mask, doubts)
+    else:
+        _add_pooled(m, record, parser, terminal, tail, view, mask, doubts)
+
+
+@inner
+def _runs_long(m: Memory, node: int) -> bool:
+    """Whether this is a repetition of characters from a large class."""
+    if kind_of(m, node) != REPEAT:
+        return False
+    part = argument(m, node, 0)
+    if kind_of(m, part) != UNION:
+        return _is_large(m, part)
+    for i in range(length_of(m, part)):
+        if _is_large(m, argument(m, part, i)):
+            return True
+    return False
+
+
+@inner
+def _is_large(m: Memory, node: int) -> bool:
+    if kind_of(m, node) == CHARS:
+        return True
+    members = 0
+    if kind_of(m, node) == SYMBOLS:
+        for i in range(0, length_of(m, node), 2):
+            members += 1 + argument(m, node, i + 1) - argument(m, node, i)
+    return members >= _LARGE_CLASS
+
+
+_LARGE_CLASS = 20
+
+
+@inner
+def _add_rows(m: Memory, configuration: int, view: Memory, mask: Memory, doubts: Memory) -> None:
+    """Allow the tokens of a configuration, when every split of the text into lexemes counts."""
+    for i in range(0, length_of(m, configuration), 3):
+        parser, lexer = argument(m, configuration, i), argument(m, configuration, i + 1)
+        if lexer == 0:
+            lexer = first_lexer(m, parser)
+        for j in range(0, length_of(m, lexer), 3):
+            terminal, node = argument(m, lexer, j), argument(m, lexer, j + 1)
+            if kind_of(m, node) != UNION:
+                _add_terminal(m, parser, terminal, node, view, mask, doubts)
+            else:
+                for k in range(length_of(m, node)):
+                    _add_terminal(m, parser, terminal, argument(m, node, k), view, mask, doubts)
+
+
+@inner
+def read_token(m: Memory, configuration: int, view: Memory, token: int) -> int:
+    """The configuration after a token, 0 when it may not come next."""
+    offsets, symbols = memory_at(view[TOKEN_OFFSETS]), memory_at(view[TOKEN_SYMBOLS])
+    if offsets[token] == offsets[token + 1]:
+        return 0
+    for i in range(offsets[token], offsets[token + 1]):
+        configuration = config_step(m, configuration, symbols[i])
+        if configuration == 0:
+            break
+    return configuration
+
+
+@inner
+def _decide_doubts(m: Memory, configuration: int, view: Memory, mask: Memory, doubts: Memory) -> None:
+    for word in range(view[WORDS]):
+        bits = doubts[word]
+        doubts[word] = 0
+        for i in range(32):
+            if (bits >> i) & 1 and read_token(m, configuration, view, 32 * word + i) != 0:
+                set_bit(mask, 32 * word + i)
+    doubts[view[WORDS]] = 0
+
+
+@kernel
+def make_mask(address: int, table: int, configuration: int, mask_address: int, doubts_address: int) -> int:
+    """Write the mask of a configuration.
+
+    `table` is the address of the index's view; the mask has ceil(V/32) words, `doubts` one more, all zero before
+    and after.  The result says ACCEPTING, SOME_TOKEN (besides the end), EVERY_TOKEN.
+    """
+    m, view = memory_at(address), words_at(table)
+    mask, doubts = memory_at(mask_address), memory_at(doubts_address)
+    words = view[WORDS]
+    for word in range(words):
+        mask[word] = 0
+    if m[LONGEST_MATCH]:
+        walk(m, configuration, 0, view, mask, doubts)
+    else:
+        _add_rows(m, configuration, view, mask, doubts)
+    if doubts[words]:
+        _decide_doubts(m, configuration, view, mask, doubts)
+    result = flags_of(m, configuration) & ACCEPTING
+    word = 0
+    while word < words and mask[word] == 0:
+        word += 1
+    if word < words:
+        result |= SOME_TOKEN
+    if result & ACCEPTING:
+        ends = memory_at(view[END_TOKENS])
+        for i in range(view[END_COUNT]):
+            set_bit(mask, ends[i])
+    word = 0
+    while word < words - 1 and mask[word] == -1:
+        word += 1
+    if word == words - 1:
+        result |= EVERY_TOKEN  # but for the last word, which the caller looks at
+    return result
+
+
+@kernel
+def plain_mask(address: int, table: int, configuration: int, root: int, mask_address: int, doubts_address: int) -> None:
+    """Add the tokens below trie node `root` to a mask, the plain way."""
+    m, view = memory_at(address), words_at(table)
+    doubts = memory_at(doubts_address)
+    walk(m, configuration, root, view, memory_at(mask_address), doubts)
+    for word in range(view[WORDS] + 1):
+        doubts[word] = 0
+
+
+@kernel
+def after_token(address: int, table: int, configuration: int, token: int) -> int:
+    """The configuration after a token, 0 when it may not come next."""
+    return read_token(memory_at(address), configuration, words_at(table), token)
+
+
+@kernel
+def after_symbols(address: int, configuration: int, symbols: int, count: int) -> int:
+    """The configuration after `count` symbols at an address, 0 when the text leaves the language."""
+    m, text = memory_at(address), memory_at(symbols)
+    for i in range(count):
+        configuration = config_step(m, configuration, text[i])
+        if configuration == 0:
+            break
+    return configuration
+
+
+@kernel
+def first_configuration(address: int, may_be_empty: int) -> int:
+    """The configuration before any text; whether the empty text belongs to the language."""
+    m = memory_at(address)
+    position = height(m)
+    push_item(m, START, 0, 0)
+    if may_be_empty:
+        push_item(m, ACCEPT, 0, 0)
+    return intern_3(m, CONFIGURATION, set_of(m, position), 0, 0)
+
+
+@kernel
+def configuration_flags(address: int, configuration: int) -> int:
+    """Whether the text may end in a configuration."""
+    return flags_of(memory_at(address), configuration)

@@ -1,0 +1,169 @@
+"""From the right-hand side of a rule to a recursive transition network.
+
+A right-hand side is a regular expression over terminals and rules.  It becomes a nondeterministic automaton in
+Thompson's way, then a deterministic one by subset construction, minimised by Moore's algorithm: the fewer states,
+the fewer items the parser carries.  Rules that may derive the empty text count as skippable in the first step, so
+that the parser never has to.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+from constrain.grammars import ir
+
+__all__ = ["Label", "Network", "network_of"]
+
+Label = Hashable
+"""What a transition reads; anything that can be compared and hashed."""
+
+_COPIES = 64  # a repetition that needs more copies of its part than this becomes a loop
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Deterministic; state 0 is the first: transitions (label, target) of each state, and whether it is final."""
+
+    transitions: tuple[tuple[tuple[Label, int], ...], ...]
+    final: tuple[bool, ...]
+
+
+class _Thompson:
+    """A nondeterministic automaton with empty moves; state 0 is the first, state 1 the last."""
+
+    def __init__(self) -> None:
+        self.edges: list[list[tuple[Label, int]]] = [[], []]
+        self.empty: list[list[int]] = [[], []]
+
+    def state(self) -> int:
+        self.edges.append([])
+        self.empty.append([])
+        return len(self.edges) - 1
+
+    def closure(self, states: Sequence[int]) -> frozenset[int]:
+        """The states reached by empty moves."""
+        reached = set(states)
+        pending = list(states)
+        while pending:
+            for target in self.empty[pending.pop()]:
+                if target not in reached:
+                    reached.add(target)
+                    pending.append(target)
+        return frozenset(reached)
+
+
+def _build(expression: ir.Expression, label: Callable[[ir.Expression], tuple[Label | None, bool]]) -> _Thompson:
+    automaton = _Thompson()
+    pending: list[tuple[ir.Expression, int, int]] = [(expression, 0, 1)]
+    while pending:
+        node, start, end = pending.pop()
+        match node:
+            case ir.Sequence(parts):
+                for part in parts[:-1]:
+                    middle = automaton.state()
+                    pending.append((part, start, middle))
+                    start = middle
+                if parts:
+                    pending.append((parts[-1], start, end))
+                else:
+                    automaton.empty[start].append(end)
+            case ir.Alternation(parts):
+                pending.extend((part, start, end) for part in parts)
+            case ir.Repeat(part, minimum, maximum) if max(minimum, maximum or 0) <= _COPIES:
+                for _ in range(minimum):
+                    middle = automaton.state()
+                    pending.append((part, start, middle))
+                    start = middle
+                if maximum is None:
+                    loop, back = automaton.state(), automaton.state()
+                    automaton.empty[start].append(loop)
+                    automaton.empty[loop].append(end)
+                    automaton.empty[back].append(loop)
+                    pending.append((part, loop, back))
+                else:
+                    for _ in range(maximum - minimum):
+                        middle = automaton.state()
+                        automaton.empty[start].append(end)
+                        pending.append((part, start, middle))
+                        start = middle
+                    automaton.empty[start].append(end)
+            case _:
+                read, skippable = label(node)
+                if read is not None:
+                    automaton.edges[start].append((read, end))
+                if skippable:
+                    automaton.empty[start].append(end)
+    return automaton
+
+
+def _determinise(automaton: _Thompson) -> Network:
+    first = automaton.closure([0])
+    numbers = {first: 0}
+    order = [first]
+    transitions: list[tuple[tuple[Label, int], ...]] = []
+    for subset in order:
+        targets: dict[Label, list[int]] = {}
+        for state in sorted(subset):
+            for label, target in automaton.edges[state]:
+                targets.setdefault(label, []).append(target)
+        row = []
+        for label, reached in targets.items():
+            closed = automaton.closure(reached)
+            if closed not in numbers:
+                numbers[closed] = len(order)
+                order.append(closed)
+            row.append((label, numbers[closed]))
+        transitions.append(tuple(row))
+    return Network(tuple(transitions), tuple(1 in subset for subset in order))
+
+
+def _minimise(network: Network) -> Network:
+    """Merge states that no continuation tells apart (Moore 1956), and drop those that lead nowhere."""
+    useful = _useful(network)
+    block = [int(final) for final in network.final]
+    count = len(set(block))
+    while True:
+        signatures: dict[Hashable, int] = {}
+        refined = []
+        for state, row in enumerate(network.transitions):
+            leads = frozenset((label, block[target]) for label, target in row if target in useful)
+            refined.append(signatures.setdefault((block[state], leads), len(signatures)))
+        block = refined
+        if len(signatures) == count:
+            break
+        count = len(signatures)
+    # State 0 comes first in `signatures`, so its block is 0.
+    members: dict[int, int] = {}
+    for state, number in enumerate(block):
+        members.setdefault(number, state)
+    transitions = []
+    for number in range(count):
+        row = network.transitions[members[number]]
+        transitions.append(tuple((label, block[target]) for label, target in row if target in useful))
+    return Network(tuple(transitions), tuple(network.final[members[number]] for number in range(count)))
+
+
+def _useful(network: Network) -> set[int]:
+    """The states from which a final one can be reached."""
+    sources: list[list[int]] = [[] for _ in network.final]
+    for state, row in enumerate(network.transitions):
+        for _, target in row:
+            sources[target].append(state)
+    pending = [state for state, final in enumerate(network.final) if final]
+    useful = set(pending)
+    while pending:
+        for source in sources[pending.pop()]:
+            if source not in useful:
+                useful.add(source)
+                pending.append(source)
+    return useful
+
+
+def network_of(
+    expression: ir.Expression, label: Callable[[ir.Expression], tuple[Label | None, bool]]
+) -> Network:
+    """The network of a right-hand side.
+
+    `label` says of an expression that is neither a sequence, an alternation nor a short repetition what its
+    transition reads (None: it cannot read anything), and whether it may also be skipped.
+    """
+    return _minimise(_determinise(_build(expression, label)))

@@ -1,0 +1,56 @@
+"""What kernels see of an index: a table of addresses and sizes.
+
+Passing a dozen arrays to a kernel costs a tenth of a microsecond each; passing the address of this table costs
+once.  Whoever holds a view keeps the arrays alive.
+"""
+
+from constrain.grammars.automata._jit import Memory, inner
+
+KERNELS = "2fa757e564c4ee6f"
+
+# Words of the table: addresses of arrays of int32, unless it says otherwise.
+TRIE = 0  # rows of symbol, subtree size, depth, token or -1; preorder, the root first
+TRIE_SIZE = 1  # number of nodes
+DEPTH = 2  # length of the longest token
+SAME = 3  # per token, the next token with the same bytes, or -1
+TOKEN_OFFSETS = 4  # per token, where its symbols begin; one more at the end
+TOKEN_SYMBOLS = 5
+END_TOKENS = 6
+END_COUNT = 7
+WORDS = 8  # 32-bit words of a mask
+POOL = 9  # int64 rows of the fields below
+VIEW_SIZE = 10
+
+# Fields of a pooled row: addresses of its bits, of its suffix trie, of the tokens of that; number of suffix nodes.
+POOL_BITS, POOL_SUFFIXES, POOL_TOKENS, POOL_COUNT = 0, 1, 2, 3
+POOL_WIDTH = 4
+
+# Cells of a trie node, and of a suffix trie node: symbol, subtree size, depth, then token, or first token and count.
+NODE_WIDTH = 4
+SUFFIX_WIDTH = 5
+
+
+@inner
+def set_bit(mask: Memory, token: int) -> None:
+    """Allow a token."""
+    mask[token >> 5] = mask[token >> 5] | (1 << (token & 31))
+
+
+@inner
+def clear_bit(mask: Memory, token: int) -> None:
+    """Forbid a token."""
+    mask[token >> 5] = mask[token >> 5] & ~(1 << (token & 31))
+
+
+@inner
+def has_bit(mask: Memory, token: int) -> bool:
+    """Whether a token is allowed."""
+    return (mask[token >> 5] >> (token & 31)) & 1 != 0
+
+
+@inner
+def set_all(mask: Memory, same: Memory, token: int) -> None:
+    """Allow a token and all others with the same bytes; nothing for -1."""
+    while token >= 0:
+        set_bit(mask, token)
+        token = same[token]
