@@ -41,7 +41,7 @@ from constrain.tokenizer_index.parser import (
 )
 from constrain.tokenizer_index.tables import ACCEPT, DOUBT, LONGEST_MATCH
 
-KERNELS = "2fa757e564c4ee6f"
+KERNELS = "b218b85ccdde40fb"
 
 
 @inner

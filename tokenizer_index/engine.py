@@ -32,7 +32,7 @@ class Engine(Arena):
     def __init__(self, grammar: ir.Grammar, index: TokenizerIndex, limits: Limits) -> None:
         super().__init__(max_cells=limits.max_memory // 4, max_work=limits.max_work)
         self.index = index
-        self.pool = index.pool
+        self.pool = index.pool()
         self.view = index.view(self.pool)
         self.lock = threading.RLock()
         self._view_address = self.view.ctypes.data
@@ -86,3 +86,15 @@ class Engine(Arena):
     def flags(self, configuration: int) -> int:
         """See `configurations.flags_of`."""
         return self._call(masks.configuration_flags, configuration)
+
+    def forced_symbols(self, configuration: int, limit: int) -> list[int]:
+        """The symbols that must come next, at most `limit`, until the text may end."""
+        symbols = np.empty(limit, np.int32)
+        count = self._call(masks.forced_symbols, configuration, symbols.ctypes.data, limit)
+        return symbols[:count].tolist()
+
+    def may_extend(self, configuration: int, text: bytes) -> bool:
+        """Whether some token begins with `text` and goes on as the configuration, which follows it, allows."""
+        symbols = np.frombuffer(text, np.uint8).astype(np.int32)
+        address = symbols.ctypes.data
+        return bool(self._call(masks.may_extend, self._view_address, configuration, address, len(text)))

@@ -1,34 +1,164 @@
 """TokenizerIndex: a vocabulary, prepared once for all grammars."""
 
+import atexit
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import struct
+import threading
+import weakref
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from constrain.grammars.automata._jit import Cells
+from constrain.grammars.errors import TokenizerError
 from constrain.tokenizer_index import view as fields
-from constrain.tokenizer_index.pool import Pool
+from constrain.tokenizer_index.cache import Arrays, DiskCache
+from constrain.tokenizer_index.pool import Pool, PooledRow
 from constrain.tokenizer_index.trie import build_trie, token_symbols
+from constrain.tokenizer_index.vocabulary import Vocabulary, vocabulary_of
 
 __all__ = ["TokenizerIndex"]
 
+_FORMAT = "1"
+_known: "weakref.WeakValueDictionary[str, TokenizerIndex]" = weakref.WeakValueDictionary()
+_known_lock = threading.Lock()
+
 
 class TokenizerIndex:
-    """The bytes of every token, the trie of them, and a pool of rows."""
+    """The bytes of every token, their trie, and the rows that all grammars share.
 
-    def __init__(self, tokens: Sequence[bytes], *, special_tokens: Mapping[str, int], end_tokens: Iterable[int], vocab_size: int) -> None:
-        self.tokens = tuple(tokens)
-        self.vocab_size = vocab_size
-        self.special_tokens = dict(special_tokens)
-        self.end_tokens = tuple(sorted(set(end_tokens)))
-        self.mask_words = -(-vocab_size // 32)
-        special = sorted(set(special_tokens.values()))
-        self.symbols, self.offsets = token_symbols(self.tokens, special)
-        self.trie, self.same = build_trie(self.tokens, special, self.symbols, self.offsets)
+    Immutable to its users, and shared by threads.  Made with `from_tokenizer`; kept on disk, rows included, in the
+    directory ``CONSTRAIN_CACHE_DIR``.
+
+    vocab_size   number of logits of the model; at least the number of tokens
+    end_tokens   ids that end a text
+    key          digest of all that the index depends on
+    """
+
+    def __init__(self, vocabulary: Vocabulary, vocab_size: int | None = None, cache: DiskCache | None = None) -> None:
+        self.vocabulary = vocabulary
+        self.tokens = vocabulary.tokens
+        self.special_tokens = dict(vocabulary.special)
+        self.end_tokens = tuple(sorted(set(vocabulary.end_tokens)))
+        self.strips_space = vocabulary.strips_space
+        known = 1 + max([len(self.tokens) - 1, *self.end_tokens, *self.special_tokens.values()])
+        self.vocab_size = known if vocab_size is None else vocab_size
+        if self.vocab_size < known:
+            raise TokenizerError(f"vocab_size is {vocab_size}, but the tokenizer has ids up to {known - 1}")
+        self.mask_words = -(-self.vocab_size // 32)
+        self._special = sorted(set(self.special_tokens.values()))
+        self.tokens += (b"",) * (self.vocab_size - len(self.tokens))
+        self.symbols, self.offsets = token_symbols(self.tokens, self._special)
+        self.key = self._digest()
+        self._cache = cache
+        self._pool = Pool()
+        self._rows_on_disk = 0
+        if cache is None or not self._load():
+            self.trie, self.same = build_trie(self.tokens, self._special, self.symbols, self.offsets)
+            self.save()
         self._ends = np.array(self.end_tokens, np.int32)
-        self.pool = Pool()
+        self._symbols_complete = self._has_all_bytes()
+
+    @classmethod
+    def from_tokenizer(
+        cls,
+        tokenizer: Any,
+        *,
+        end_tokens: Iterable[int | str] | int | str | None = None,
+        vocab_size: int | None = None,
+        cache: DiskCache | None | bool = True,
+    ) -> "TokenizerIndex":
+        """The index of a tokenizer.
+
+        `tokenizer`: a Hugging Face tokenizer (fast or slow), one of the `tokenizers` package, a tiktoken encoding, a
+        SentencePiece processor, or a list of the bytes of each token.  `end_tokens` (ids or names) end a text; the
+        tokenizer's own end token unless told.  `vocab_size` is the number of logits of the model when that is more
+        than the tokenizer has.  `cache` False keeps nothing on disk.
+
+        Raises TokenizerError when the tokenizer is not understood.
+        """
+        vocabulary = vocabulary_of(tokenizer, end_tokens)
+        disk = DiskCache() if cache is True else (cache or None)
+        made = cls(vocabulary, vocab_size, disk)
+        with _known_lock:
+            known = _known.get(made.key)
+            if known is not None:
+                return known
+            _known[made.key] = made
+        if disk is not None:
+            atexit.register(_save_at_exit, weakref.ref(made))
+        return made
+
+    def _digest(self) -> str:
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(struct.pack("<qq?", self.vocab_size, len(self.tokens), self.strips_space))
+        digest.update(self.offsets.data)
+        digest.update(self.symbols.data)
+        digest.update(repr((sorted(self.special_tokens.items()), self.end_tokens)).encode())
+        return digest.hexdigest()
+
+    def _has_all_bytes(self) -> bool:
+        return len({token for token in self.tokens if len(token) == 1}) == 256
+
+    # The file: the trie, and the rows of the pool one after the other.
+
+    def _load(self) -> bool:
+        assert self._cache is not None
+        found = self._cache.load(f"index-{self.key}")
+        if found is None:
+            return False
+        arrays, metadata = found
+        if metadata.get("format") != _FORMAT:
+            return False
+        self.trie, self.same = arrays["trie"], arrays["same"]
+        suffix_ends, token_ends = arrays["suffix_ends"], arrays["token_ends"]
+        keys = [key for key in metadata.get("rows", "").split() if key]
+        for i, key in enumerate(keys):
+            start, first = (suffix_ends[i - 1], token_ends[i - 1]) if i else (0, 0)
+            row = PooledRow(
+                arrays["bits"][i], arrays["suffixes"][start : suffix_ends[i]], arrays["tokens"][first : token_ends[i]]
+            )
+            self._pool.number(bytes.fromhex(key), lambda row=row: row)  # type: ignore[misc]
+        self._rows_on_disk = len(keys)
+        return True
+
+    def save(self) -> bool:
+        """Write the index to its cache, with the rows made so far; whether that was possible."""
+        if self._cache is None:
+            return False
+        rows = self._pool.rows()
+        arrays: Arrays = {
+            "trie": self.trie,
+            "same": self.same,
+            "bits": np.array([row.bits for _, row in rows], np.int32).reshape(len(rows), self.mask_words),
+            "suffixes": np.concatenate([np.empty((0, fields.SUFFIX_WIDTH), np.int32), *[r.suffixes for _, r in rows]]),
+            "suffix_ends": np.cumsum([len(row.suffixes) for _, row in rows], dtype=np.int64),
+            "tokens": np.concatenate([np.empty(0, np.int32), *[row.tokens for _, row in rows]]),
+            "token_ends": np.cumsum([len(row.tokens) for _, row in rows], dtype=np.int64),
+        }
+        metadata = {"format": _FORMAT, "rows": " ".join(key.hex() for key, _ in rows)}
+        stored = self._cache.store(f"index-{self.key}", arrays, metadata)
+        if stored:
+            self._rows_on_disk = len(rows)
+        return stored
+
+    def save_new_rows(self) -> None:
+        """Write the index again if there are rows that are not on disk."""
+        if len(self._pool) > self._rows_on_disk:
+            self.save()
+
+    # What engines use
+
+    def pool(self) -> Pool:
+        """The pool for a new constraint."""
+        if self._pool.is_full:
+            self.save_new_rows()
+            self._pool = Pool()
+        return self._pool
 
     def view(self, pool: Pool) -> Cells:
+        """The table of addresses that kernels read, (fields.VIEW_SIZE,) int64; index and pool must be kept alive."""
         table = np.zeros(fields.VIEW_SIZE, np.int64)
         table[fields.TRIE] = self.trie.ctypes.data
         table[fields.TRIE_SIZE] = len(self.trie)
@@ -41,3 +171,32 @@ class TokenizerIndex:
         table[fields.WORDS] = self.mask_words
         table[fields.POOL] = pool.addresses.ctypes.data
         return table
+
+    def equal_tokens(self, tokens: Cells) -> list[int]:
+        """The tokens, without -1, and all others that have the same bytes."""
+        found = []
+        for token in tokens.tolist():
+            while token >= 0:
+                found.append(token)
+                token = int(self.same[token])
+        return found
+
+    # What users may want
+
+    def encode(self, text: str) -> list[int] | None:
+        """The tokenizer's own tokens of a text; None when the index was not made from a tokenizer."""
+        return None if self.vocabulary.encode is None else self.vocabulary.encode(text)
+
+    def decode(self, tokens: Iterable[int]) -> bytes:
+        """The bytes of a sequence of tokens; special tokens have none."""
+        text = b"".join(self.tokens[token] for token in tokens)
+        return text.removeprefix(b" ") if self.strips_space else text
+
+    def __repr__(self) -> str:
+        return f"TokenizerIndex({self.vocab_size} tokens, {len(self.trie)} trie nodes, key {self.key[:8]})"
+
+
+def _save_at_exit(reference: "weakref.ref[TokenizerIndex]") -> None:
+    index = reference()
+    if index is not None:
+        index.save_new_rows()

@@ -4,7 +4,7 @@ from constrain.grammars.automata._jit import Memory, inner
 from constrain.grammars.automata.nodes import NO_TEXT
 from constrain.grammars.automata.store import argument, at, cut, height, push, put
 
-KERNELS = "2fa757e564c4ee6f"
+KERNELS = "b218b85ccdde40fb"
 
 _QUOTE, _BACKSLASH = 0x22, 0x5C
 

@@ -22,7 +22,7 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "2fa757e564c4ee6f"
+KERNELS = "b218b85ccdde40fb"
 
 _TERMINAL, _RULE = "terminal", "rule"
 

@@ -11,6 +11,7 @@ token, the configuration says DOUBTFUL, and each such token is read once more fr
 """
 
 from constrain.grammars.automata._jit import Memory, inner, kernel, memory_at, words_at
+from constrain.grammars.automata.expand import transitions
 from constrain.grammars.automata.nodes import (
     CHARS,
     CONCAT,
@@ -24,6 +25,7 @@ from constrain.grammars.automata.nodes import (
     nullable,
 )
 from constrain.grammars.automata.store import (
+    MEMO_B,
     OK,
     STATUS,
     argument,
@@ -34,6 +36,7 @@ from constrain.grammars.automata.store import (
     intern_3,
     kind_of,
     length_of,
+    memo,
     push,
 )
 from constrain.tokenizer_index.configurations import ACCEPTING, DOUBTFUL, config_step, flags_of
@@ -71,7 +74,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "2fa757e564c4ee6f"
+KERNELS = "b218b85ccdde40fb"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
@@ -372,3 +375,60 @@ def first_configuration(address: int, may_be_empty: int) -> int:
 def configuration_flags(address: int, configuration: int) -> int:
     """Whether the text may end in a configuration."""
     return flags_of(memory_at(address), configuration)
+
+
+@inner
+def _only_symbol(m: Memory, configuration: int) -> int:
+    """The symbol that must come next; -1 when there is none, or more than one."""
+    only = -1
+    for i in range(0, length_of(m, configuration), 3):
+        lexer = argument(m, configuration, i + 1)
+        if lexer == 0:
+            lexer = first_lexer(m, argument(m, configuration, i))
+        for j in range(1, length_of(m, lexer), 3):
+            node = argument(m, lexer, j)
+            start = transitions(m, node)
+            for k in range(start, start + 3 * memo(m, node, MEMO_B), 3):
+                for symbol in range(m[k], m[k + 1] + 1):
+                    if symbol != only and config_step(m, configuration, symbol) != 0:
+                        if only >= 0 or m[STATUS] != OK:
+                            return -1
+                        only = symbol
+    return only
+
+
+@kernel
+def forced_symbols(address: int, configuration: int, symbols: int, limit: int) -> int:
+    """Write the symbols that must come next, at most `limit`, until the text may end; their number."""
+    m, out = memory_at(address), memory_at(symbols)
+    count = 0
+    while count < limit and not flags_of(m, configuration) & ACCEPTING:
+        symbol = _only_symbol(m, configuration)
+        if symbol < 0:
+            break
+        out[count] = symbol
+        count += 1
+        configuration = config_step(m, configuration, symbol)
+    return count
+
+
+@kernel
+def may_extend(address: int, table: int, configuration: int, text: int, size: int) -> int:
+    """Whether some token begins with a text and goes on as `configuration`, which follows the text, allows."""
+    m, view, symbols = memory_at(address), words_at(table), memory_at(text)
+    trie = memory_at(view[TRIE])
+    node, read = 0, 0
+    while read < size:
+        child, end = node + 1, node + trie[NODE_WIDTH * node + 1]
+        while child < end and trie[NODE_WIDTH * child] != symbols[read]:
+            child += trie[NODE_WIDTH * child + 1]
+        if child >= end:
+            return 0
+        node = child
+        read += 1
+    child, end = node + 1, node + trie[NODE_WIDTH * node + 1]
+    while child < end:
+        if config_step(m, configuration, trie[NODE_WIDTH * child]) != 0:
+            return 1
+        child += trie[NODE_WIDTH * child + 1]
+    return 0

@@ -69,7 +69,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "2fa757e564c4ee6f"
+KERNELS = "b218b85ccdde40fb"
 
 SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, CONFIGURATION = range(FIRST_FREE_KIND, FIRST_FREE_KIND + 7)
 

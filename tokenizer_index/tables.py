@@ -20,7 +20,7 @@ import numpy as np
 from constrain.grammars.automata._jit import Cells, Memory, inner, kernel, memory_at
 from constrain.grammars.automata.store import FREE, FULL, OK, SIZE, STATUS
 
-KERNELS = "2fa757e564c4ee6f"
+KERNELS = "b218b85ccdde40fb"
 
 # Header cells: offset, capacity and count of each table.
 STATES, STATES_CAPACITY, STATES_COUNT = 16, 17, 18

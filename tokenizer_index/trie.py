@@ -13,7 +13,7 @@ from constrain.grammars.automata._jit import Cells, kernel
 
 __all__ = ["SPECIAL", "build_trie", "token_symbols"]
 
-KERNELS = "2fa757e564c4ee6f"
+KERNELS = "b218b85ccdde40fb"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""

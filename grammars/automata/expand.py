@@ -54,7 +54,7 @@ from constrain.grammars.automata.store import (
 )
 from constrain.grammars.automata.tries import child_of
 
-KERNELS = "2fa757e564c4ee6f"
+KERNELS = "b218b85ccdde40fb"
 
 _json_transitions = linked("json_transitions", 1)  # json_text builds on this module
 

@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "2fa757e564c4ee6f"
+KERNELS = "b218b85ccdde40fb"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

@@ -11,7 +11,7 @@ from constrain.grammars.automata.nodes import EMPTY, nullable
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "2fa757e564c4ee6f"
+KERNELS = "b218b85ccdde40fb"
 
 __all__ = ["Language"]
 

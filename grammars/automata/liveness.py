@@ -38,7 +38,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "2fa757e564c4ee6f"
+KERNELS = "b218b85ccdde40fb"
 
 _VISITED = 32
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, kernel, memory_at, service
 
-KERNELS = "2fa757e564c4ee6f"
+KERNELS = "b218b85ccdde40fb"
 
 # Header cells.
 FREE = 0  # first unused cell

@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "2fa757e564c4ee6f"
+KERNELS = "b218b85ccdde40fb"
 
 
 @inner

@@ -1,0 +1,82 @@
+"""CompiledConstraint: a grammar joined to a tokenizer."""
+
+import threading
+
+import numpy as np
+import numpy.typing as npt
+
+from constrain.grammars import ir
+from constrain.tokenizer_index.engine import Engine
+from constrain.tokenizer_index.index import TokenizerIndex
+from constrain.tokenizer_index.limits import Limits
+from constrain.tokenizer_index.matcher import Matcher
+from constrain.tokenizer_index.states import MaskStore, State, States
+
+__all__ = ["CompiledConstraint", "allocate_token_bitmask"]
+
+_masks = MaskStore()
+
+
+def allocate_token_bitmask(batch: int, vocab_size: int) -> npt.NDArray[np.int32]:
+    """A bitmask that allows every token: int32 [batch, ceil(vocab_size / 32)], bit t of a row for token t.
+
+    It is a NumPy array, so that no array library has to be loaded; ``torch.from_numpy`` shares its memory.
+    """
+    return np.full((batch, -(-vocab_size // 32)), -1, np.int32)
+
+
+class CompiledConstraint:
+    """A grammar joined to a tokenizer: makes matchers.
+
+    Immutable to its users, shared by threads and requests.  What any sequence finds out about the grammar is kept
+    for all later ones, within `limits`.
+    """
+
+    def __init__(self, grammar: ir.Grammar, index: TokenizerIndex, limits: Limits | None = None) -> None:
+        self.grammar, self.index = grammar, index
+        self.limits = limits or Limits()
+        self.end_tokens = frozenset(index.end_tokens)
+        self.end_mask = self._mask_of_ends()
+        self._lock = threading.Lock()
+        self._states = States(Engine(grammar, index, self.limits), _masks)
+
+    @property
+    def start(self) -> State:
+        """The state before any text."""
+        return self._states.start
+
+    def matcher(self) -> Matcher:
+        """A matcher at the beginning of a sequence."""
+        return Matcher(self)
+
+    def _mask_of_ends(self) -> npt.NDArray[np.int32]:
+        mask = np.zeros(self.index.mask_words, np.uint32)
+        for token in self.index.end_tokens:
+            mask[token >> 5] |= np.uint32(1 << (token & 31))
+        return mask.view(np.int32)
+
+    def start_afresh(self, full: States) -> None:
+        """Replace the engine, if it is still that of `full`, which has no memory left."""
+        with self._lock:
+            if self._states is full:
+                self._states = States(Engine(self.grammar, self.index, self.limits), _masks)
+
+    def memory_bytes(self) -> int:
+        """Bytes of automata held by the constraint, without masks."""
+        return int(self._states.engine.memory.nbytes)
+
+    def accepts(self, text: str | bytes) -> bool:
+        """Whether a text obeys the grammar."""
+        matcher = self.matcher()
+        return matcher.accept_text(text) and matcher.is_accepting
+
+    def __repr__(self) -> str:
+        return f"CompiledConstraint({self.grammar.start!r}, {self.index!r}, {self.memory_bytes()} bytes)"
+
+
+def compile_grammar(grammar: ir.Grammar, index: TokenizerIndex, limits: Limits | None = None) -> CompiledConstraint:
+    """Join a grammar to a tokenizer.
+
+    Raises GrammarError for a grammar that cannot be used, ResourceLimitError for one that is too large.
+    """
+    return CompiledConstraint(grammar, index, limits)

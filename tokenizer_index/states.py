@@ -1,0 +1,170 @@
+"""States that matchers stand on: configurations, with what has been found out about them.
+
+A state keeps its mask and, for each token read from it, the state after.  The first sequence that comes by pays for
+that; later ones, of the same request or another, find it in a dictionary.
+"""
+
+import threading
+from collections import deque
+from typing import Final
+
+import numpy as np
+
+from constrain.grammars.automata._jit import Cells
+from constrain.tokenizer_index.configurations import ACCEPTING
+from constrain.tokenizer_index.engine import Engine
+from constrain.tokenizer_index.masks import EVERY_TOKEN, SOME_TOKEN
+
+__all__ = ["MaskStore", "State", "States"]
+
+
+class MaskStore:
+    """Bounds the memory of all masks: when there are too many, the oldest are made again on demand."""
+
+    def __init__(self, max_bytes: int = 1 << 27) -> None:
+        self._max_bytes, self._bytes = max_bytes, 0
+        self._holders: deque[State] = deque()
+        self._lock = threading.Lock()
+
+    def add(self, state: "State", size: int) -> None:
+        """Note that a state has got a mask of `size` bytes."""
+        with self._lock:
+            self._holders.append(state)
+            self._bytes += size
+            while self._bytes > self._max_bytes and len(self._holders) > 1:
+                self._holders.popleft().mask = None
+                self._bytes -= size
+
+
+class State:
+    """A configuration of a constraint.
+
+    number      of the configuration in its engine
+    accepting   the text may end here
+    after       states after tokens that have been read here; None for a token that may not be
+    mask        (words,) int32, or None when it is to be made
+    is_open     some token other than the end is allowed; known with the mask
+    masks       something is forbidden; known with the mask
+    """
+
+    __slots__ = ("__weakref__", "accepting", "after", "is_open", "mask", "masks", "number", "states")
+
+    def __init__(self, states: "States", number: int, accepting: bool) -> None:
+        self.states, self.number, self.accepting = states, number, accepting
+        self.after: dict[int, State | None] = {}
+        self.mask: Cells | None = None
+        self.is_open = True
+        self.masks = True
+
+    def make_mask(self) -> Cells:
+        """The mask, made if need be."""
+        mask = self.mask
+        if mask is None:
+            mask, self.is_open, self.masks = self.states.new_mask(self.number)
+            self.mask = mask
+            self.states.store.add(self, mask.nbytes)
+        return mask
+
+    def read(self, token: int) -> "State | None":
+        """The state after a token; None when it may not come next."""
+        try:
+            return self.after[token]
+        except KeyError:
+            return self.states.read(self, token)
+
+
+class States:
+    """All states of one engine."""
+
+    def __init__(self, engine: Engine, store: MaskStore) -> None:
+        self.engine, self.store = engine, store
+        index = engine.index
+        self._known: dict[int, State] = {}
+        self._words = index.mask_words
+        self._last_bits = (1 << ((index.vocab_size - 1) % 32 + 1)) - 1
+        self.start: Final = _StartState(self) if index.strips_space else self.state(engine.first)
+
+    def state(self, number: int) -> State:
+        """The state of a configuration."""
+        known = self._known.get(number)
+        if known is None:
+            accepting = bool(self.engine.flags(number) & ACCEPTING)
+            known = self._known.setdefault(number, State(self, number, accepting))
+        return known
+
+    def read(self, state: State, token: int) -> State | None:
+        """The state after a token that is read in `state` for the first time."""
+        number = self.number_after(state, token)
+        after = self.state(number) if number else None
+        state.after[token] = after
+        return after
+
+    def number_after(self, state: State, token: int) -> int:
+        """The configuration after a token; 0 when it may not come next."""
+        if not 0 <= token < self.engine.index.vocab_size:
+            return 0
+        return self.engine.after_token(state.number, token)
+
+    def read_text(self, state: State, text: bytes) -> State | None:
+        """The state after a text; None when no text of the language goes on so."""
+        number = self.engine.after_text(state.number, text)
+        return self.state(number) if number else None
+
+    def new_mask(self, number: int) -> tuple[Cells, bool, bool]:
+        """The mask of a configuration, whether it allows some token but the end, and whether it forbids any."""
+        mask: Cells = np.empty(self._words, np.int32)
+        result = self.engine.mask(number, mask)
+        whole = bool(result & EVERY_TOKEN) and (int(mask[-1]) & self._last_bits) == self._last_bits
+        return mask, bool(result & SOME_TOKEN), not whole
+
+
+class _StartState(State):
+    """The beginning of a text, for tokenizers that strip one space there.
+
+    A token that begins with a space is read without it, and, so that every text is read in one way only, a space of
+    the text itself cannot come first.
+    """
+
+    __slots__ = ("_below_space",)
+
+    def __init__(self, states: States) -> None:
+        super().__init__(states, states.engine.first, bool(states.engine.flags(states.engine.first) & ACCEPTING))
+        trie = states.engine.index.trie
+        node = 1
+        while node < len(trie) and trie[node, 0] != 0x20:
+            node += int(trie[node, 1])
+        self._below_space = node if node < len(trie) else -1
+
+    def make_mask(self) -> Cells:
+        if self.mask is not None:
+            return self.mask
+        mask, self.is_open, _ = self.states.new_mask(self.number)
+        if self._below_space >= 0:
+            self._replace_below_space(mask)
+            self.is_open = True
+        self.mask = mask
+        self.states.store.add(self, mask.nbytes)
+        return mask
+
+    def _replace_below_space(self, mask: Cells) -> None:
+        """Allow tokens that begin with a space as what follows it allows."""
+        index = self.states.engine.index
+        node, bits = self._below_space, mask.view(np.uint32)
+        subtree = index.trie[node : node + index.trie[node, 1], 3]
+        for token in index.equal_tokens(subtree):
+            bits[token >> 5] &= ~np.uint32(1 << (token & 31))
+        self.states.engine.plain_mask(self.number, node, mask)
+        for token in index.equal_tokens(subtree[:1]):
+            bits[token >> 5] |= np.uint32(1 << (token & 31))
+
+    def read(self, token: int) -> State | None:
+        if token in self.after:
+            return self.after[token]
+        engine = self.states.engine
+        text = engine.index.tokens[token] if 0 <= token < engine.index.vocab_size else b""
+        if not text.startswith(b" "):
+            return self.states.read(self, token)
+        number = engine.after_text(self.number, text[1:])
+        after = self.states.state(number) if number else None
+        self.after[token] = after
+        return after
