@@ -21,16 +21,19 @@ from constrain.grammars.automata.store import (
     WORK,
     WORK_LIMIT,
     argument,
+    at,
     cut,
     height,
     intern,
     length_of,
     memo,
+    push,
+    put,
     recall,
     remember,
     set_memo,
 )
-from constrain.tokenizer_index.lexer import ends_of, lexer_step, rest_of, union_of_members
+from constrain.tokenizer_index.lexer import ends_of, lexer_step, push_cuts, rest_of, union_of_members
 from constrain.tokenizer_index.parser import (
     CONFIGURATION,
     first_lexer,
@@ -39,9 +42,9 @@ from constrain.tokenizer_index.parser import (
     set_of,
     sort_unique_triples,
 )
-from constrain.tokenizer_index.tables import ACCEPT, DOUBT, LONGEST_MATCH
+from constrain.tokenizer_index.tables import ACCEPT, DOUBT, LONGEST_MATCH, SEARCHES
 
-KERNELS = "b218b85ccdde40fb"
+KERNELS = "8a1caf7d815a2ff6"
 
 
 @inner
@@ -100,9 +103,32 @@ def _push_merged(m: Memory, configuration: int, symbol: int) -> None:
         push_item(m, merged, 0, 0)
 
 
-@service
-def config_step(m: Memory, configuration: int, symbol: int) -> int:
-    """The configuration after a symbol, 0 when the text leaves the language."""
+KNOWN_FLAGS, ACCEPTING, DOUBTFUL, LIVE, DEAD, VISITED = 1, 2, 4, 8, 16, 32
+
+
+@inner
+def flags_of(m: Memory, configuration: int) -> int:
+    """ACCEPTING: the text may end here; DOUBTFUL: what follows cannot be decided from the configuration alone."""
+    flags = memo(m, configuration, FLAGS)
+    if flags & KNOWN_FLAGS:
+        return flags
+    flags = KNOWN_FLAGS
+    for i in range(0, length_of(m, configuration), 3):
+        if argument(m, configuration, i + 1) == 0:
+            parser = argument(m, configuration, i)
+            for j in range(0, length_of(m, parser), 3):
+                state = argument(m, parser, j)
+                if state == ACCEPT:
+                    flags |= ACCEPTING
+                elif state == DOUBT:
+                    flags |= DOUBTFUL
+    set_memo(m, configuration, FLAGS, flags)
+    return flags
+
+
+@inner
+def _derive(m: Memory, configuration: int, symbol: int) -> int:
+    """The configuration after a symbol, 0 when there is none; it may be a dead end."""
     known = recall(m, configuration, symbol)
     if known >= 0:
         return known
@@ -130,24 +156,79 @@ def config_step(m: Memory, configuration: int, symbol: int) -> int:
     return result
 
 
-KNOWN_FLAGS, ACCEPTING, DOUBTFUL = 1, 2, 4
-
-
 @inner
-def flags_of(m: Memory, configuration: int) -> int:
-    """ACCEPTING: the text may end here; DOUBTFUL: what follows cannot be decided from the configuration alone."""
-    flags = memo(m, configuration, FLAGS)
-    if flags & KNOWN_FLAGS:
-        return flags
-    flags = KNOWN_FLAGS
+def _push_next(m: Memory, configuration: int) -> None:
+    """Put the configurations one symbol further on the stack, each with the stack position `parent` to be set."""
     for i in range(0, length_of(m, configuration), 3):
-        if argument(m, configuration, i + 1) == 0:
-            parser = argument(m, configuration, i)
-            for j in range(0, length_of(m, parser), 3):
-                state = argument(m, parser, j)
-                if state == ACCEPT:
-                    flags |= ACCEPTING
-                elif state == DOUBT:
-                    flags |= DOUBTFUL
-    set_memo(m, configuration, FLAGS, flags)
-    return flags
+        lexer = argument(m, configuration, i + 1)
+        if lexer == 0:
+            lexer = first_lexer(m, argument(m, configuration, i))
+        symbols = height(m)
+        push_cuts(m, lexer)
+        # The symbols are replaced by what they lead to, from below.
+        kept = symbols
+        for j in range(symbols, height(m)):
+            after = _derive(m, configuration, at(m, j))
+            if after > 0:
+                put(m, kept, after)
+                kept += 1
+        cut(m, kept)
+
+
+@service
+def is_live(m: Memory, configuration: int) -> int:
+    """Whether some text leads from a configuration to the end, by breadth-first search; needed where lexemes cannot
+    always be told apart (see separation).  The way to the end is live; if there is none, all that was visited is dead.
+    """
+    flags = flags_of(m, configuration)
+    if flags & (LIVE | DEAD):
+        return 1 if flags & LIVE else 0
+    queue = height(m)
+    push(m, configuration)
+    push(m, -1)
+    head, found = queue, -1
+    while head < height(m) and found < 0 and m[STATUS] == OK:
+        here = at(m, head)
+        flags = flags_of(m, here)
+        if flags & (ACCEPTING | LIVE):
+            found = head
+        elif not flags & DEAD:
+            top = height(m)
+            _push_next(m, here)
+            count = height(m) - top
+            for i in range(count):
+                push(m, at(m, top + i))
+            for i in range(count):
+                after = at(m, top + count + i)
+                put(m, top + 2 * i, after)
+                put(m, top + 2 * i + 1, head)
+            kept = top
+            for i in range(top, top + 2 * count, 2):
+                after = at(m, i)
+                if not flags_of(m, after) & (VISITED | DEAD):
+                    set_memo(m, after, FLAGS, flags_of(m, after) | VISITED)
+                    put(m, kept, after)
+                    put(m, kept + 1, head)
+                    kept += 2
+            cut(m, kept)
+        head += 2
+    for i in range(queue, height(m), 2):
+        settled = 0 if found >= 0 else DEAD
+        set_memo(m, at(m, i), FLAGS, (flags_of(m, at(m, i)) & ~VISITED) | settled)
+    result = 1 if found >= 0 or m[STATUS] != OK else 0
+    while found >= 0:
+        set_memo(m, at(m, found), FLAGS, flags_of(m, at(m, found)) | LIVE)
+        found = at(m, found + 1)
+    cut(m, queue)
+    return result
+
+
+@service
+def config_step(m: Memory, configuration: int, symbol: int) -> int:
+    """The configuration after a symbol, 0 when no text of the language goes on so."""
+    after = recall(m, configuration, symbol)
+    if after < 0:
+        after = _derive(m, configuration, symbol)
+    if after > 0 and m[SEARCHES]:
+        return after if is_live(m, after) else 0
+    return after

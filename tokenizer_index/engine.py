@@ -14,6 +14,7 @@ from constrain.grammars.analysis import analyse
 from constrain.grammars.automata._jit import Cells
 from constrain.grammars.automata.arena import Arena
 from constrain.grammars.automata.store import COUNT, NEEDS_ROW, NEEDS_RULE
+from constrain.grammars.errors import UnsatisfiableConstraintError
 from constrain.grammars.lexemes import merge_terminals
 from constrain.tokenizer_index import configurations, containers, lexer, masks, parser  # noqa: F401  (services)
 from constrain.tokenizer_index.index import TokenizerIndex
@@ -43,6 +44,8 @@ class Engine(Arena):
         if facts is not None:
             self._loader.load_all()
         self.first = int(self.run(masks.first_configuration, self._loader.may_be_empty))
+        if self.first == 0:
+            raise UnsatisfiableConstraintError("no text can be read as the grammar's terminals ask for")
 
     def resolve(self, status: int) -> None:
         """Load the rule, or make the row, that the kernel lacked."""

@@ -28,6 +28,7 @@ from constrain.grammars.automata.store import (
     recall,
     remember,
     set_memo,
+    sort_unique,
 )
 from constrain.tokenizer_index.parser import ENDS, LEXER, push_item
 from constrain.tokenizer_index.tables import (
@@ -36,7 +37,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "b218b85ccdde40fb"
+KERNELS = "8a1caf7d815a2ff6"
 
 
 @service
@@ -126,3 +127,16 @@ def union_of_members(m: Memory, lexer: int) -> int:
         cut(m, position)
         return EMPTY
     return union(m, position)
+
+
+@inner
+def push_cuts(m: Memory, lexer: int) -> None:
+    """Put a symbol of each interval on which no terminal of a lexer state changes its target on the stack."""
+    position = height(m)
+    for i in range(1, length_of(m, lexer), 3):
+        node = argument(m, lexer, i)
+        start = transitions(m, node)
+        for j in range(start, start + 3 * memo(m, node, MEMO_B), 3):
+            push(m, m[j])
+            push(m, m[j + 1] + 1)
+    sort_unique(m, position)

@@ -18,13 +18,14 @@ from constrain.grammars.errors import GrammarError
 from constrain.grammars.regular import Regular, Without
 from constrain.tokenizer_index import containers, tables
 from constrain.tokenizer_index.networks import Label, Network, network_of
+from constrain.tokenizer_index.separation import TERMINAL, is_separable
 from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "b218b85ccdde40fb"
+KERNELS = "8a1caf7d815a2ff6"
 
-_TERMINAL, _RULE = "terminal", "rule"
+_RULE = "rule"
 
 
 @kernel
@@ -61,6 +62,7 @@ class Loader:
         self._rules: dict[str, int] = {}
         self._names: list[str] = []
         self._anonymous_rules: dict[str, ir.Expression] = {}
+        self._networks: dict[int, Network] = {}
         self._beginnings: dict[int, list[tuple[int, int]]] = {}  # calls at the beginning of a rule, states after them
         self._terminals: dict[tuple[int, int], int] = {}
         self._reading: dict[int, int] = {}
@@ -75,9 +77,11 @@ class Loader:
         data = np.array([tables.BY_RULE, start, _absolute(tables.ACCEPT)], np.int32)
         arena.run(tables.append_states, fixed.reshape(-1), data)
         arena.memory[tables.LONGEST_MATCH] = grammar.longest_match
-        if grammar.ignored:
-            numbers = [self._terminal(terminal, tables.IGNORE) for terminal in grammar.ignored]
-            arena.memory[tables.IGNORED] = arena.run(tables.append_cells, np.array([len(numbers), *numbers], np.int32))
+        self._ignored = [self._terminal(terminal, tables.IGNORE) for terminal in grammar.ignored]
+        if self._ignored:
+            cells = np.array([len(self._ignored), *self._ignored], np.int32)
+            place = arena.run(tables.append_cells, cells)
+            arena.memory[tables.IGNORED] = place
 
     def rule_number(self, name: str) -> int:
         """The number of a rule, which need not be loaded."""
@@ -100,8 +104,11 @@ class Loader:
             case _Loop(body, minimum, maximum):
                 start = self._load_loop(body, minimum, maximum)
                 self._beginnings[number] = [(body, start + 1)]
+                again = (((_RULE, body), 1),)
+                self._networks[number] = Network((again, again), (False, True))
             case _:
                 network = network_of(expression, self._label)
+                self._networks[number] = network
                 start = self._load_network(network)
                 calls = [(label[1], start + target) for label, target in network.transitions[0] if label[0] == _RULE]
                 self._beginnings[number] = calls
@@ -114,6 +121,8 @@ class Loader:
             self.load(number)
             number += 1
         self._group()
+        if self._grammar.longest_match and not is_separable(self._arena, self._networks, self._ignored):
+            self._arena.memory[tables.SEARCHES] = 1
 
     # Left recursion
 
@@ -137,9 +146,9 @@ class Loader:
         match node:
             case ir.Terminal(regular):
                 nullable, reads = self._terminal_facts.of(regular) if self._facts else (False, True)
-                return ((_TERMINAL, self._reading_terminal(node, nullable)) if reads else None), nullable
+                return ((TERMINAL, self._reading_terminal(node, nullable)) if reads else None), nullable
             case ir.SpecialToken(token):
-                return (_TERMINAL, self._special_terminal(token)), False
+                return (TERMINAL, self._special_terminal(token)), False
             case ir.Reference(name):
                 nullable = self._facts is not None and name in self._facts.nullable
                 reads = self._facts is None or name in self._facts.reads
@@ -175,7 +184,7 @@ class Loader:
             final = network.final[state]
             rows[state] = [tables.PLAIN, len(data), len(transitions), final]
             for (kind, number), target in transitions:
-                data += [tables.BY_TERMINAL if kind == _TERMINAL else tables.BY_RULE, number, target]
+                data += [tables.BY_TERMINAL if kind == TERMINAL else tables.BY_RULE, number, target]
         return int(self._arena.run(tables.append_states, rows.reshape(-1), np.array(data, np.int32)))
 
     # Containers

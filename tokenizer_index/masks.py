@@ -39,7 +39,7 @@ from constrain.grammars.automata.store import (
     memo,
     push,
 )
-from constrain.tokenizer_index.configurations import ACCEPTING, DOUBTFUL, config_step, flags_of
+from constrain.tokenizer_index.configurations import ACCEPTING, DOUBTFUL, config_step, flags_of, is_live
 from constrain.tokenizer_index.parser import (
     CONFIGURATION,
     ENDS,
@@ -51,7 +51,7 @@ from constrain.tokenizer_index.parser import (
     sort_unique_triples,
 )
 from constrain.tokenizer_index.rows import REDUCED, SMALL, row_of
-from constrain.tokenizer_index.tables import ACCEPT, CAPTURE, KEYED, LONGEST_MATCH, START, TERMINAL_FLAGS, terminal_cell
+from constrain.tokenizer_index.tables import ACCEPT, CAPTURE, KEYED, LONGEST_MATCH, SEARCHES, START, TERMINAL_FLAGS, terminal_cell
 from constrain.tokenizer_index.view import (
     END_COUNT,
     END_TOKENS,
@@ -74,7 +74,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "b218b85ccdde40fb"
+KERNELS = "8a1caf7d815a2ff6"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
@@ -362,13 +362,16 @@ def after_symbols(address: int, configuration: int, symbols: int, count: int) ->
 
 @kernel
 def first_configuration(address: int, may_be_empty: int) -> int:
-    """The configuration before any text; whether the empty text belongs to the language."""
+    """The configuration before any text, 0 when the language is empty; `may_be_empty`: the empty text belongs to it."""
     m = memory_at(address)
     position = height(m)
     push_item(m, START, 0, 0)
     if may_be_empty:
         push_item(m, ACCEPT, 0, 0)
-    return intern_3(m, CONFIGURATION, set_of(m, position), 0, 0)
+    first = intern_3(m, CONFIGURATION, set_of(m, position), 0, 0)
+    if m[SEARCHES] and not is_live(m, first):
+        return 0
+    return first
 
 
 @kernel

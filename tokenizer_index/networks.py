@@ -13,8 +13,8 @@ from constrain.grammars import ir
 
 __all__ = ["Label", "Network", "network_of"]
 
-Label = Hashable
-"""What a transition reads; anything that can be compared and hashed."""
+Label = tuple[str, int]
+"""What a transition reads: its kind, "terminal" or "rule", and its number."""
 
 _COPIES = 64  # a repetition that needs more copies of its part than this becomes a loop
 

@@ -20,7 +20,7 @@ import numpy as np
 from constrain.grammars.automata._jit import Cells, Memory, inner, kernel, memory_at
 from constrain.grammars.automata.store import FREE, FULL, OK, SIZE, STATUS
 
-KERNELS = "b218b85ccdde40fb"
+KERNELS = "8a1caf7d815a2ff6"
 
 # Header cells: offset, capacity and count of each table.
 STATES, STATES_CAPACITY, STATES_COUNT = 16, 17, 18
@@ -30,6 +30,7 @@ NEEDED_RULE = 25  # the rule that a call with status NEEDS_RULE lacks
 LONGEST_MATCH = 26  # 1: maximal munch with priorities; 0: every split of the text into lexemes counts
 IGNORED = 27  # offset of [count, terminal, …]: terminals that may stand before any other, or 0
 NEEDED_NODE = 28  # the regular expression that a call with status NEEDS_ROW lacks the row of
+SEARCHES = 29  # 1: a configuration may be a dead end and has to be searched (see separation)
 WIDTH = 4  # cells in a row of each table
 
 # Columns.

@@ -13,7 +13,7 @@ from constrain.grammars.automata._jit import Cells, kernel
 
 __all__ = ["SPECIAL", "build_trie", "token_symbols"]
 
-KERNELS = "b218b85ccdde40fb"
+KERNELS = "8a1caf7d815a2ff6"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""

@@ -56,6 +56,7 @@ SERVICES = (
     "go_to",
     "lexer_step",
     "config_step",
+    "is_live",
     "container_moves",
     "container_advance",
     "container_final",

@@ -54,7 +54,7 @@ from constrain.grammars.automata.store import (
 )
 from constrain.grammars.automata.tries import child_of
 
-KERNELS = "b218b85ccdde40fb"
+KERNELS = "8a1caf7d815a2ff6"
 
 _json_transitions = linked("json_transitions", 1)  # json_text builds on this module
 

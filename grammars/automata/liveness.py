@@ -38,7 +38,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "b218b85ccdde40fb"
+KERNELS = "8a1caf7d815a2ff6"
 
 _VISITED = 32
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, kernel, memory_at, service
 
-KERNELS = "b218b85ccdde40fb"
+KERNELS = "8a1caf7d815a2ff6"
 
 # Header cells.
 FREE = 0  # first unused cell

@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "b218b85ccdde40fb"
+KERNELS = "8a1caf7d815a2ff6"
 
 
 @inner

@@ -1,0 +1,159 @@
+"""`constrain.lark`: grammars in the syntax of the Lark parsing toolkit.
+
+The text is read by the `lark` package itself, so that templates, imports, EBNF operators and terminals mean what they
+mean there; what comes out, terminals with Python regular expressions and plain productions, is turned into the IR.
+
+Two readings of terminals, named as in Lark:
+
+contextual         (default) a lexeme is the longest that any terminal allowed at its place matches; among equally long
+                   ones the higher priority wins, then a literal string over a pattern.  Lark's own contextual lexer
+                   looks at priority before length; grammars that do not rely on that read the same.
+dynamic_complete   every way of cutting the text into lexemes counts, as in Lark's Earley parser of that name.
+
+A terminal is matched on its own: look-around in it does not see the text around the lexeme.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from constrain.grammars import ir
+from constrain.grammars.errors import GrammarSyntaxError
+from constrain.grammars.regex import regex_language
+from constrain.grammars.regex.syntax import Flags
+from constrain.grammars.regular import Literal, Regular
+
+__all__ = ["lark"]
+
+_MAX_LENGTH = 2_000_000
+
+
+def _syntax_error(message: str, source: str) -> GrammarSyntaxError:
+    """An error of the `lark` package with the place it speaks of."""
+    place = re.search(r"line (\d+),? column (\d+)", message)
+    summary = message.split("\n", 1)[0]
+    if place:
+        return GrammarSyntaxError(summary, source=source, line=int(place[1]), column=int(place[2]))
+    for name in re.findall(r"'([^']+)'|: (\w+)", message):
+        found = _find(name[0] or name[1], source)
+        if found is not None:
+            return GrammarSyntaxError(summary, source=source, line=found.line, column=found.column)
+    return GrammarSyntaxError(summary, source=source)
+
+
+def _find(name: str, source: str) -> ir.Position | None:
+    """The first place where a name stands in the grammar."""
+    found = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", source)
+    if found is None:
+        return None
+    line = source.count("\n", 0, found.start()) + 1
+    return ir.Position(line, found.start() - source.rfind("\n", 0, found.start()))
+
+
+def _definition(name: str, source: str) -> ir.Position:
+    """Where a rule or terminal is defined."""
+    found = re.search(rf"^[ \t]*[?!]*({re.escape(name)})(?:\.-?\d+|\{{[^}}]*\}})?\s*:", source, re.MULTILINE)
+    if found is None:
+        return _find(name, source) or ir.Position(1, 1)
+    line = source.count("\n", 0, found.start(1)) + 1
+    return ir.Position(line, found.start(1) - source.rfind("\n", 0, found.start(1)))
+
+
+def _language(terminal: Any, source: str) -> Regular:
+    """The language of a terminal's pattern."""
+    pattern = terminal.pattern
+    is_string = type(pattern).__name__ == "PatternStr"
+    if is_string and "i" not in pattern.flags:
+        return Literal(pattern.value.encode())
+    text = re.escape(pattern.value) if is_string else pattern.value
+    try:
+        flags = Flags().changed("".join(flag for flag in pattern.flags if flag in "imsx"), True)
+        return regex_language(text, flags=flags)
+    except GrammarSyntaxError as error:
+        at = _definition(terminal.name, source)
+        message = f"terminal {terminal.name}: {error.reason} in {text!r}"
+        raise GrammarSyntaxError(message, source=source, line=at.line, column=at.column) from error
+
+
+def _ranks(terminals: Sequence[Any]) -> dict[str, int]:
+    """What decides between lexemes of equal length, as numbers: Lark's order of terminals, literals first."""
+
+    def order(terminal: Any) -> tuple[int, bool, int, int]:
+        pattern = terminal.pattern
+        is_string = type(pattern).__name__ == "PatternStr"
+        return terminal.priority, is_string, min(pattern.max_width, 1 << 40), len(pattern.value)
+
+    return {terminal.name: rank for rank, terminal in enumerate(sorted(terminals, key=order))}
+
+
+def _rules(rules: Sequence[Any], terminals: dict[str, ir.Terminal], source: str) -> dict[str, ir.Expression]:
+    alternatives: dict[str, list[ir.Expression]] = {}
+    for rule in rules:
+        parts: list[ir.Expression] = []
+        for symbol in rule.expansion:
+            if not symbol.is_term:
+                parts.append(ir.Reference(str(symbol.name)))
+            elif symbol.name in terminals:
+                parts.append(terminals[symbol.name])
+            else:
+                at = _find(symbol.name, source) or ir.Position(1, 1)
+                message = f"terminal {symbol.name!r} is declared but not defined"
+                raise GrammarSyntaxError(message, source=source, line=at.line, column=at.column)
+        alternatives.setdefault(str(rule.origin.name), []).append(ir.Sequence(tuple(parts)))
+    return {name: ir.Alternation(tuple(parts)) for name, parts in alternatives.items()}
+
+
+def _positions(grammar: Any, source: str) -> dict[str, ir.Position]:
+    positions = {}
+    for name, *_ in grammar.rule_defs:
+        line, column = getattr(name, "line", None), getattr(name, "column", None)
+        positions[str(name)] = ir.Position(line, column) if line and column else _definition(str(name), source)
+    return positions
+
+
+def lark(
+    text: str,
+    *,
+    start: str = "start",
+    lexer: str = "contextual",
+    import_paths: Sequence[str | os.PathLike[str]] = (),
+) -> ir.Grammar:
+    """Texts of a grammar written for the Lark parsing toolkit.
+
+    `start` is the start rule; `lexer` is "contextual" or "dynamic_complete" (see the module); `import_paths` are
+    folders where ``%import`` looks for grammars, besides Lark's own.
+
+    Raises GrammarSyntaxError, with line and column, for what Lark refuses and for terminals that are not regular.
+    """
+    from lark.exceptions import LarkError
+    from lark.load_grammar import load_grammar
+
+    if lexer not in ("contextual", "dynamic_complete"):
+        raise ValueError(f"lexer is 'contextual' or 'dynamic_complete', not {lexer!r}")
+    if len(text) > _MAX_LENGTH:
+        raise GrammarSyntaxError(f"the grammar is longer than {_MAX_LENGTH} characters")
+    try:
+        loaded, _ = load_grammar(text, "<grammar>", list(map(os.fspath, import_paths)), False)
+        definitions, rules, ignored = loaded.compile([start], "*")
+    except LarkError as error:
+        raise _syntax_error(str(error), text) from error
+    except RecursionError as error:
+        raise GrammarSyntaxError("the grammar is nested too deeply", source=text) from error
+    if not any(str(rule.origin.name) == start for rule in rules):
+        raise GrammarSyntaxError(f"start rule {start!r} is not defined", source=text)
+    ranks = _ranks(definitions)
+    terminals = {t.name: ir.Terminal(_language(t, text), t.name, ranks[t.name]) for t in definitions}
+    made = _rules(rules, terminals, text)
+    for name, *_ in loaded.rule_defs:  # rules that nothing refers to were dropped; they are worth a diagnostic
+        if "{" not in str(name) and not name.startswith("_"):
+            made.setdefault(str(name), ir.Alternation(()))
+    return ir.Grammar(
+        start,
+        made,
+        ignored=tuple(terminals[name] for name in ignored if name in terminals),
+        longest_match=lexer == "contextual",
+        key=repr(("lark", text, start, lexer)) if not import_paths else "",
+        source=text,
+        positions=_positions(loaded, text),
+    )

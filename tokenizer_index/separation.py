@@ -1,0 +1,219 @@
+"""Whether lexemes can always be told apart, when the longest match counts.
+
+A grammar says which terminals may follow each other; the longest match may still make that impossible: if ``NAME`` is
+to follow ``NAME`` and nothing may stand between, no text is read so.  A state of the parser could then be one from
+which no text goes on, though the grammar has a way.  This module proves, for most grammars, that it cannot happen:
+
+    whenever terminal t ends (in a lexer state that awaits all terminals, so in every smaller one), and u may follow t,
+    some first symbol of u can belong to no longer lexeme; or a separator, a one-symbol lexeme of the ignored
+    terminals, cannot, and then some first symbol of u cannot belong to a longer lexeme with the separator.
+
+Then every sequence of terminals that the grammar allows can be written, and the parser's own viability is enough.
+Where the proof fails, configurations are searched for a way to the end (see configurations).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from constrain.grammars.automata._jit import Cells, kernel, memory_at
+from constrain.grammars.automata.arena import Arena
+from constrain.grammars.automata.expand import transitions
+from constrain.grammars.automata.liveness import is_alive, step
+from constrain.grammars.automata.nodes import EMPTY, nullable
+from constrain.grammars.automata.store import (
+    MEMO_B,
+    argument,
+    at,
+    cut,
+    height,
+    intern,
+    length_of,
+    memo,
+)
+from constrain.tokenizer_index.lexer import ends_of, lexer_step, push_cuts, rest_of, union_of_members
+from constrain.tokenizer_index.networks import Network
+from constrain.tokenizer_index.parser import LEXER, push_item, sort_unique_triples
+from constrain.tokenizer_index.tables import TERMINAL_NODE, terminal_cell
+
+__all__ = ["TERMINAL", "followers", "is_separable"]
+
+KERNELS = "8a1caf7d815a2ff6"
+
+TERMINAL = "terminal"
+"""The kind of a network's label that reads a terminal: (TERMINAL, number)."""
+
+_MAX_STATES = 5_000
+
+
+def followers(networks: Mapping[int, Network]) -> dict[int, set[int]]:
+    """For each terminal, those that may come next; from the networks of all rules."""
+    first: dict[int, set[int]] = {rule: set() for rule in networks}
+    after_rule: dict[int, set[int]] = {rule: set() for rule in networks}
+    after: dict[int, set[int]] = {}
+
+    def first_of(rule: int, state: int) -> set[int]:
+        found: set[int] = set()
+        for (kind, number), _ in networks[rule].transitions[state]:
+            found |= {number} if kind == TERMINAL else first[number]
+        return found
+
+    def grow_first() -> None:
+        for rule in networks:
+            first[rule] |= first_of(rule, 0)
+
+    def grow_after() -> None:
+        for rule, network in networks.items():
+            for row in network.transitions:
+                for (kind, number), target in row:
+                    reached = first_of(rule, target) | (after_rule[rule] if network.final[target] else set())
+                    (after if kind == TERMINAL else after_rule).setdefault(number, set()).update(reached)
+
+    _until_stable(grow_first, [first])
+    _until_stable(grow_after, [after, after_rule])
+    return after
+
+
+def _until_stable(grow: Callable[[], None], tables: Iterable[Mapping[int, set[int]]]) -> None:
+    size = -1
+    while size != (now := sum(len(entry) for table in tables for entry in table.values())):
+        size = now
+        grow()
+
+
+@kernel
+def _await(address: int, terminals: Cells) -> int:
+    """The lexer state before any of the terminals."""
+    m = memory_at(address)
+    position = height(m)
+    for terminal in terminals:
+        push_item(m, terminal, terminal_cell(m, terminal, TERMINAL_NODE), 0)
+    sort_unique_triples(m, position)
+    return intern(m, LEXER, position)
+
+
+@kernel
+def _successors(address: int, lexer: int, found: Cells) -> int:
+    """Write the lexer states one symbol further; their number."""
+    m = memory_at(address)
+    position = height(m)
+    push_cuts(m, lexer)
+    count = 0
+    for i in range(position, height(m)):
+        after = lexer_step(m, lexer, at(m, i))
+        if after > 0 and count < found.size:
+            found[count] = after
+            count += 1
+    cut(m, position)
+    return count
+
+
+@kernel
+def _ended(address: int, lexer: int, found: Cells) -> int:
+    """Write the terminals that can end at a lexer state; their number."""
+    m = memory_at(address)
+    count = 0
+    for i in range(0, length_of(m, lexer), 3):
+        if nullable(m, argument(m, lexer, i + 1)):
+            found[count] = argument(m, lexer, i)
+            count += 1
+    return count
+
+
+@kernel
+def _guard(address: int, lexer: int) -> int:
+    """What could go on at a lexer state."""
+    m = memory_at(address)
+    if ends_of(m, lexer) < 0 or rest_of(m, lexer) == 0:
+        return EMPTY
+    return union_of_members(m, rest_of(m, lexer))
+
+
+@kernel
+def _escapes(address: int, guard: int, terminal: int) -> bool:
+    """Whether some first symbol of a terminal cannot go on with `guard`."""
+    m = memory_at(address)
+    node = terminal_cell(m, terminal, TERMINAL_NODE)
+    start = transitions(m, node)
+    for i in range(start, start + 3 * memo(m, node, MEMO_B), 3):
+        if is_alive(m, m[i + 2]):
+            for symbol in range(m[i], m[i + 1] + 1):
+                if step(m, guard, symbol) == EMPTY:
+                    return True
+    return False
+
+
+@kernel
+def _forbids(address: int, guard: int, symbol: int) -> bool:
+    """Whether `guard` cannot go on with a symbol."""
+    return step(memory_at(address), guard, symbol) == EMPTY
+
+
+@kernel
+def _lexer_after(address: int, lexer: int, symbol: int) -> int:
+    return lexer_step(memory_at(address), lexer, symbol)
+
+
+class _Proof:
+    def __init__(self, arena: Arena, terminals: list[int], ignored: set[int]) -> None:
+        self._arena = arena
+        self._buffer = np.empty(1 << 14, np.int32)
+        self._start = int(arena.run(_await, np.array(terminals, np.int32)))
+        self._known: dict[tuple[int, int], bool] = {}
+        self._separators = [(symbol, self._guard(lexer)) for symbol, lexer in self._one_symbol_lexemes(ignored)]
+
+    def _numbers(self, kernel: Any, lexer: int) -> list[int]:
+        count = self._arena.run(kernel, lexer, self._buffer)
+        return self._buffer[:count].tolist()
+
+    def _guard(self, lexer: int) -> int:
+        return int(self._arena.run(_guard, lexer))
+
+    def _one_symbol_lexemes(self, ignored: set[int]) -> list[tuple[int, int]]:
+        """Symbols that are a lexeme of an ignored terminal and of no other, and the lexer states after them."""
+        found = []
+        for symbol in range(256):
+            lexer = int(self._arena.run(_lexer_after, self._start, symbol))
+            ended = set(self._numbers(_ended, lexer)) if lexer else set()
+            if ended and ended <= ignored:
+                found.append((symbol, lexer))
+        return found
+
+    def _can_follow(self, guard: int, terminal: int) -> bool:
+        key = guard, terminal
+        if key not in self._known:
+            self._known[key] = bool(self._arena.run(_escapes, guard, terminal)) or any(
+                self._arena.run(_forbids, guard, symbol) and self._arena.run(_escapes, after, terminal)
+                for symbol, after in self._separators
+            )
+        return self._known[key]
+
+    def holds(self, after: Mapping[int, set[int]]) -> bool:
+        """Whether every terminal can be told from those that may follow it."""
+        order = [self._start]
+        seen = {self._start}
+        for lexer in order:
+            ended = self._numbers(_ended, lexer) if lexer != self._start else []
+            if ended:
+                guard = self._guard(lexer)
+                wanted = set().union(*(after.get(terminal, set()) for terminal in ended))
+                if guard != EMPTY and not all(self._can_follow(guard, terminal) for terminal in wanted):
+                    return False
+            for successor in self._numbers(_successors, lexer):
+                if successor not in seen:
+                    if len(seen) >= _MAX_STATES:
+                        return False
+                    seen.add(successor)
+                    order.append(successor)
+        return True
+
+
+def is_separable(arena: Arena, networks: Mapping[int, Network], ignored: Iterable[int]) -> bool:
+    """Whether every sequence of terminals that the networks allow can be written as a text."""
+    apart = set(ignored)
+    after = followers(networks)
+    everything = set(after).union(*after.values(), *({label[1] for label, _ in n.transitions[0] if label[0] == TERMINAL} for n in networks.values()))
+    for terminal in apart:
+        after[terminal] = everything - apart
+    return _Proof(arena, sorted(everything | apart), apart).holds(after)
