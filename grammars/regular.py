@@ -6,6 +6,7 @@ Python's and JavaScript's regular expressions.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 __all__ = [
     "ANY_CHARACTER",
@@ -15,11 +16,13 @@ __all__ = [
     "Characters",
     "Complement",
     "Concatenation",
+    "Decimals",
     "Empty",
     "Epsilon",
     "Intersection",
     "JsonString",
     "Literal",
+    "Multiples",
     "Ranges",
     "Regular",
     "Repetition",
@@ -135,6 +138,42 @@ class JsonString(Regular):
 
     text: Regular
     any_escape: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Decimals(Regular):
+    """Magnitudes in JSON's notation of numbers, without a sign, that lie in a set.
+
+    zero       whether zero belongs to the set
+    positive   whether any positive number does; those are
+    low, high  between the bounds, positive decimals or None for none, which belong to the set unless `strict`
+    grain      multiples of 10^grain; the bounds are such multiples then, and not strict
+    exponent   whether ``12e-3`` may be written, and
+    fraction   whether a point may be
+    """
+
+    zero: bool = True
+    positive: bool = True
+    low: Decimal | None = None
+    high: Decimal | None = None
+    strict_low: bool = False
+    strict_high: bool = False
+    grain: int | None = None
+    exponent: bool = True
+    fraction: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Multiples(Regular):
+    """Magnitudes in JSON's notation, without a sign, that are multiples of ``factor · 10^-scale``.
+
+    More than `scale` digits behind the point, other than zeros, and negative exponents are not written.
+    """
+
+    factor: int
+    scale: int
+    exponent: bool = True
+    fraction: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ from constrain.tokenizer_index.parser import (
 )
 from constrain.tokenizer_index.tables import ACCEPT, DOUBT, LONGEST_MATCH, SEARCHES
 
-KERNELS = "8a1caf7d815a2ff6"
+KERNELS = "f8e34add417183f8"
 
 
 @inner

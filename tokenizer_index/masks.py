@@ -74,7 +74,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "8a1caf7d815a2ff6"
+KERNELS = "f8e34add417183f8"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16

@@ -18,14 +18,18 @@ from constrain.grammars.automata.arena import Arena
 from constrain.grammars.automata.liveness import step
 from constrain.grammars.automata.nodes import (
     CHARS,
+    DECIMAL,
     EMPTY,
     EPSILON_KIND,
+    EXPONENT,
+    JSON,
+    MULTIPLE,
+    REPEAT,
+    SPECIFICATION,
+    STATE,
     SYMBOLS,
     TABLE_KIND,
     TRIE,
-    JSON,
-    REPEAT,
-    STATE,
     nullable,
 )
 from constrain.grammars.automata.store import (
@@ -45,7 +49,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["Pool", "PooledRow", "content_key"]
 
-KERNELS = "8a1caf7d815a2ff6"
+KERNELS = "f8e34add417183f8"
 
 CAPACITY = 4096
 
@@ -63,7 +67,9 @@ class PooledRow:
 def _first_part(m: Memory, node: int) -> int:
     """How many arguments come before those that are nodes; -1 when none are."""
     kind = kind_of(m, node)
-    if kind == EPSILON_KIND or kind == SYMBOLS or kind == CHARS or kind == TABLE_KIND:
+    if kind == EPSILON_KIND or kind == SYMBOLS or kind == CHARS or kind == TABLE_KIND or kind == SPECIFICATION:
+        return -1
+    if kind == EXPONENT or kind == MULTIPLE:
         return -1
     return 1 if kind == TRIE else 0
 
@@ -77,7 +83,7 @@ def _is_part(m: Memory, node: int, i: int) -> bool:
         return False
     if kind == TRIE:
         return i % 2 == 0
-    return i == 0 or not (kind == JSON or kind == REPEAT or kind == STATE)
+    return i == 0 or not (kind == JSON or kind == REPEAT or kind == STATE or kind == DECIMAL)
 
 
 @kernel

@@ -39,7 +39,7 @@ from constrain.tokenizer_index.tables import TERMINAL_NODE, terminal_cell
 
 __all__ = ["TERMINAL", "followers", "is_separable"]
 
-KERNELS = "8a1caf7d815a2ff6"
+KERNELS = "f8e34add417183f8"
 
 TERMINAL = "terminal"
 """The kind of a network's label that reads a terminal: (TERMINAL, number)."""

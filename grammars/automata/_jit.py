@@ -48,6 +48,7 @@ SERVICES = (
     "with_end",
     "transitions",
     "json_transitions",
+    "decimal_transitions",
     "some_char",
     "alive",
     "sort_unique_triples",

@@ -11,10 +11,13 @@ from constrain.grammars.automata.nodes import (
     ALL,
     CHARS,
     CONCAT,
+    DECIMAL,
     EMPTY,
     EPSILON,
+    EXPONENT,
     INTERSECT,
     JSON,
+    MULTIPLE,
     NOT,
     REPEAT,
     STATE,
@@ -54,9 +57,11 @@ from constrain.grammars.automata.store import (
 )
 from constrain.grammars.automata.tries import child_of
 
-KERNELS = "8a1caf7d815a2ff6"
+KERNELS = "f8e34add417183f8"
 
-_json_transitions = linked("json_transitions", 1)  # json_text builds on this module
+# These build on this module.
+_json_transitions = linked("json_transitions", 1)
+_decimal_transitions = linked("decimal_transitions", 1)
 
 
 @inner
@@ -365,6 +370,8 @@ def _compute(m: Memory, node: int) -> None:
         _of_state(m, node, position)
     elif kind == JSON:
         _json_transitions(m, node)
+    elif kind == DECIMAL or kind == EXPONENT or kind == MULTIPLE:
+        _decimal_transitions(m, node)
     keep(m, node, position)
 
 

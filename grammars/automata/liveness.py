@@ -38,7 +38,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "8a1caf7d815a2ff6"
+KERNELS = "f8e34add417183f8"
 
 _VISITED = 32
 

@@ -5,16 +5,19 @@ program is in postfix order, with its operands on the store's stack; flattening 
 expressions do not touch Python's recursion limit.
 """
 
+from decimal import Context, Decimal
 from typing import Any
 
 import numpy as np
 
 from constrain.grammars import regular
+from constrain.grammars.automata import decimals
 from constrain.grammars.automata._jit import Cells, Memory, inner, kernel, memory_at
 from constrain.grammars.automata.json_text import ANY_ESCAPE, NEEDED_ESCAPES
 from constrain.grammars.automata.nodes import (
     EMPTY,
     EPSILON,
+    SPECIFICATION,
     TABLE_KIND,
     UNBOUNDED,
     chars,
@@ -33,10 +36,10 @@ from constrain.grammars.automata.nodes import (
 from constrain.grammars.automata.store import OK, STATUS, at, cut, height, intern, push
 from constrain.grammars.automata.tries import build_trie
 
-KERNELS = "8a1caf7d815a2ff6"
+KERNELS = "f8e34add417183f8"
 
 _EMPTY, _EPSILON, _LITERAL, _SYMBOLS, _CHARS, _CONCAT, _UNION, _INTERSECT = 0, 1, 2, 3, 4, 5, 6, 7
-_NOT, _REPEAT, _JSON, _WORDS, _WITHOUT, _TABLE = 8, 9, 10, 11, 12, 13
+_NOT, _REPEAT, _JSON, _WORDS, _WITHOUT, _TABLE, _DECIMALS, _MULTIPLES = 8, 9, 10, 11, 12, 13, 14, 15
 
 Program = list[int]
 
@@ -78,6 +81,41 @@ def _table(program: Program, automaton: regular.Automaton) -> None:
     program.extend(vector)
 
 
+def _bound(number: Decimal | None) -> tuple[int, list[int]]:
+    """A positive number as exponent and digits: 0.d₁d₂… · 10^exponent, without trailing zeros."""
+    if number is None:
+        return 0, []
+    _, digits, exponent = number.normalize(_EXACT).as_tuple()
+    return len(digits) + int(exponent), list(digits)
+
+
+_EXACT = Context(prec=100_000)
+
+
+def _specification(program: Program, node: regular.Decimals) -> None:
+    low_exponent, low = _bound(node.low)
+    high_exponent, high = _bound(node.high)
+    flags = 0
+    for flag, value in (
+        (decimals.HAS_LOW, node.low is not None),
+        (decimals.LOW_IS_STRICT, node.strict_low),
+        (decimals.HAS_HIGH, node.high is not None),
+        (decimals.HIGH_IS_STRICT, node.strict_high),
+        (decimals.HAS_GRAIN, node.grain is not None),
+        (decimals.HAS_ZERO, node.zero),
+        (decimals.HAS_POSITIVE, node.positive),
+        (decimals.MAY_HAVE_EXPONENT, node.exponent),
+        (decimals.MAY_HAVE_FRACTION, node.fraction),
+    ):
+        flags |= flag if value else 0
+    vector = [flags, node.grain or 0, low_exponent, len(low), high_exponent, len(high), *low, *high]
+    program += [_DECIMALS, len(vector), *vector]
+
+
+def _how(node: regular.Multiples) -> int:
+    return (decimals.MAY_HAVE_EXPONENT if node.exponent else 0) | (decimals.MAY_HAVE_FRACTION if node.fraction else 0)
+
+
 def _emit(program: Program, node: Any) -> None:
     """Append the operation of one expression, whose parts have been appended already."""
     match node:
@@ -110,6 +148,10 @@ def _emit(program: Program, node: Any) -> None:
         case regular.Without(_, texts):
             program.append(_WITHOUT)
             _words(program, texts)
+        case regular.Decimals():
+            _specification(program, node)
+        case regular.Multiples(factor, scale):
+            program += [_MULTIPLES, factor, scale, _how(node)]
         case regular.Automaton():
             program.append(_TABLE)
             _table(program, node)
@@ -202,6 +244,13 @@ def _run_one(m: Memory, program: Cells, i: int) -> int:
         _push_cells(m, program, i + 2, size)
         push(m, table_state(m, intern(m, TABLE_KIND, top), 0))
         return i + 2 + size
+    if operation == _DECIMALS:
+        _push_cells(m, program, i + 2, size)
+        push(m, decimals.decimal(m, intern(m, SPECIFICATION, top)))
+        return i + 2 + size
+    if operation == _MULTIPLES:
+        push(m, decimals.multiple(m, size, program[i + 2], program[i + 3], decimals.START, 0, 0))
+        return i + 4
     if operation == _WORDS:
         _push_cells(m, program, i + 2, size)
         push(m, words(m, build_trie(m, top)))

@@ -17,6 +17,7 @@ JSON      [x, stage, value, how]   a JSON string after its opening quote, whose 
 WORDS     [trie]                   a finite set of words (see tries)
 WITHOUT   [x, trie]                x minus a finite set of words
 STATE     [table, state]           a state of an explicit automaton
+DECIMAL, EXPONENT, MULTIPLE        numbers in decimal notation (see decimals)
 ========  =======================  ==========================================================================
 
 Derivatives of regular expressions (Brzozowski 1964) keep the set of nodes reachable from one expression finite
@@ -47,11 +48,12 @@ from constrain.grammars.automata.store import (
     sort_unique,
 )
 
-KERNELS = "8a1caf7d815a2ff6"
+KERNELS = "f8e34add417183f8"
 
 EMPTY_KIND, EPSILON_KIND, SYMBOLS, CHARS, CONCAT, UNION, INTERSECT = 1, 2, 3, 4, 5, 6, 7
 NOT, REPEAT, JSON, WORDS, WITHOUT, STATE, TABLE_KIND, TRIE, TEXT_KIND = 8, 9, 10, 11, 12, 13, 14, 15, 16
-FIRST_FREE_KIND = 20  # kinds from here on belong to the parser
+SPECIFICATION, DECIMAL, EXPONENT, MULTIPLE = 17, 18, 19, 20
+FIRST_FREE_KIND = 30  # kinds from here on belong to the parser
 
 # Flags.
 MADE = 1  # the flags below are set

@@ -23,7 +23,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, kernel, memory_at, service
 
-KERNELS = "8a1caf7d815a2ff6"
+KERNELS = "f8e34add417183f8"
 
 # Header cells.
 FREE = 0  # first unused cell
