@@ -1,0 +1,50 @@
+"""`constrain.compile`: a grammar joined to a tokenizer, kept for the next time it is asked for."""
+
+import threading
+from collections import OrderedDict
+
+from constrain.grammars import ir
+from constrain.tokenizer_index import compiled
+from constrain.tokenizer_index.index import TokenizerIndex
+from constrain.tokenizer_index.limits import Limits
+
+__all__ = ["CompiledConstraint", "compile"]
+
+
+class CompiledConstraint(compiled.CompiledConstraint):
+    """A grammar joined to a tokenizer: makes matchers, and logits processors for `transformers`.
+
+    Immutable to its users, shared by threads and requests.
+    """
+
+
+_MAX_KEPT = 256
+_kept: OrderedDict[tuple[int, str, Limits | None], CompiledConstraint] = OrderedDict()
+_lock = threading.Lock()
+
+
+def compile(  # noqa: A001
+    grammar: ir.Grammar, index: TokenizerIndex, *, limits: Limits | None = None
+) -> CompiledConstraint:
+    """Join a grammar to a tokenizer's index.
+
+    A grammar compiled before, in this process and for the same index, is not compiled again: the same object comes
+    back, with all that its sequences have found out.
+
+    Raises GrammarError for a grammar that cannot be used, UnsatisfiableConstraintError for one that no text obeys,
+    ResourceLimitError for one that is too large for `limits`.
+    """
+    if not grammar.key:
+        return CompiledConstraint(grammar, index, limits)
+    key = id(index), grammar.key, limits
+    with _lock:
+        found = _kept.get(key)
+        if found is not None:
+            _kept.move_to_end(key)
+            return found
+    made = CompiledConstraint(grammar, index, limits)
+    with _lock:
+        made = _kept.setdefault(key, made)
+        while len(_kept) > _MAX_KEPT:
+            _kept.popitem(last=False)
+    return made
