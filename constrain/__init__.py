@@ -34,7 +34,7 @@ _HOMES = {
     "regex": "constrain.grammars.regex",
 }
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     "CompiledConstraint",
     "Grammar",
     "Limits",

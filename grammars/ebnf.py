@@ -186,7 +186,7 @@ class _Parser:
         ranges = []
         i = 0
         while i < len(codes):
-            low, escaped = codes[i]
+            low, _ = codes[i]
             if i + 2 < len(codes) and codes[i + 1] == (0x2D, False):
                 high = codes[i + 2][0]
                 if high < low:

@@ -94,7 +94,7 @@ class Engine(Arena):
         """The symbols that must come next, at most `limit`, until the text may end."""
         symbols = np.empty(limit, np.int32)
         count = self._call(masks.forced_symbols, configuration, symbols.ctypes.data, limit)
-        return symbols[:count].tolist()
+        return [int(symbol) for symbol in symbols[:count]]
 
     def may_extend(self, configuration: int, text: bytes) -> bool:
         """Whether some token begins with `text` and goes on as the configuration, which follows it, allows."""

@@ -4,7 +4,7 @@ from constrain.grammars.automata._jit import Memory, inner
 from constrain.grammars.automata.nodes import NO_TEXT
 from constrain.grammars.automata.store import argument, at, cut, height, push, put
 
-KERNELS = "f8e34add417183f8"
+KERNELS = "5052c290acfb4b12"
 
 _QUOTE, _BACKSLASH = 0x22, 0x5C
 

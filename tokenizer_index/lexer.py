@@ -37,7 +37,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "f8e34add417183f8"
+KERNELS = "5052c290acfb4b12"
 
 
 @service

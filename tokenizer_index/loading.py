@@ -23,7 +23,7 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "f8e34add417183f8"
+KERNELS = "5052c290acfb4b12"
 
 _RULE = "rule"
 
@@ -131,10 +131,7 @@ class Loader:
         for group in _components(calls):
             members = set(group)
             triples = [
-                (rule, caller, state)
-                for caller in group
-                for rule, state in self._beginnings[caller]
-                if rule in members
+                (rule, caller, state) for caller in group for rule, state in self._beginnings[caller] if rule in members
             ]
             if triples:
                 cells = np.array(triples, np.int32).reshape(-1)
@@ -220,7 +217,7 @@ class Loader:
             table += [key.required, self.rule_number(key.rule), name_offset + len(names), len(key.name)]
             names += key.name
         for other in others:
-            terminal = self._other_terminal(members, other)
+            terminal = self._other_terminal()
             table += [terminal, self._node(other.names), self.rule_number(other.rule)]
         counted = members.maximum is not None or members.minimum > 0
         descriptor = [
@@ -296,7 +293,7 @@ class Loader:
     def _key_terminal(self, members: ir.Members) -> int:
         return self._add_terminal(EMPTY, 0, tables.KEYED) if members.keys else 0
 
-    def _other_terminal(self, members: ir.Members, other: ir.OtherKeys) -> int:
+    def _other_terminal(self) -> int:
         return self._add_terminal(EMPTY, 0, tables.CAPTURE)
 
 

@@ -51,7 +51,16 @@ from constrain.tokenizer_index.parser import (
     sort_unique_triples,
 )
 from constrain.tokenizer_index.rows import REDUCED, SMALL, row_of
-from constrain.tokenizer_index.tables import ACCEPT, CAPTURE, KEYED, LONGEST_MATCH, SEARCHES, START, TERMINAL_FLAGS, terminal_cell
+from constrain.tokenizer_index.tables import (
+    ACCEPT,
+    CAPTURE,
+    KEYED,
+    LONGEST_MATCH,
+    SEARCHES,
+    START,
+    TERMINAL_FLAGS,
+    terminal_cell,
+)
 from constrain.tokenizer_index.view import (
     END_COUNT,
     END_TOKENS,
@@ -74,7 +83,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "f8e34add417183f8"
+KERNELS = "5052c290acfb4b12"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16

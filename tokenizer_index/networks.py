@@ -158,9 +158,7 @@ def _useful(network: Network) -> set[int]:
     return useful
 
 
-def network_of(
-    expression: ir.Expression, label: Callable[[ir.Expression], tuple[Label | None, bool]]
-) -> Network:
+def network_of(expression: ir.Expression, label: Callable[[ir.Expression], tuple[Label | None, bool]]) -> Network:
     """The network of a right-hand side.
 
     `label` says of an expression that is neither a sequence, an alternation nor a short repetition what its

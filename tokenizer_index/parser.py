@@ -13,14 +13,13 @@ this finite and exact:
   by the items of their return set.  Right recursion then needs no stack at all (what Leo 1991 is after).
 - In left recursion a rule is among its own callers, and its return set would contain itself.  The rules of one
   left-recursive group get *frames* instead: FRAME [rule, outside], where `outside` lists the calls of the group's
-  rules from elsewhere; its items, made on demand, are the outside callers of that rule and the inside ones, with frames again as return sets.
+  rules from elsewhere; its items, made on demand, are the outside callers of that rule and the inside ones, with
+  frames again as return sets.
 
 Parameters make a state stand for many: what an object has seen, how often a loop has gone round (containers).
 """
 
-import numpy as np
-
-from constrain.grammars.automata._jit import Memory, inner, linked, service
+from constrain.grammars.automata._jit import Memory, inner, int64, linked, service
 from constrain.grammars.automata.nodes import FIRST_FREE_KIND, NO_TEXT
 from constrain.grammars.automata.store import (
     MEMO_A,
@@ -69,7 +68,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "f8e34add417183f8"
+KERNELS = "5052c290acfb4b12"
 
 SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, CONFIGURATION = range(FIRST_FREE_KIND, FIRST_FREE_KIND + 7)
 
@@ -84,7 +83,7 @@ _container_rule = linked("container_rule", 2)
 @service
 def sort_unique_triples(m: Memory, position: int) -> int:
     """Sort the triples on the stack from `position` up and drop repetitions (Shell's sort)."""
-    start, end = np.int64(m[STACK]) + position, np.int64(m[TOP])
+    start, end = int64(m[STACK]) + position, int64(m[TOP])
     count = (end - start) // 3
     gap = 1
     while 9 * gap < 4 * count:
@@ -93,9 +92,7 @@ def sort_unique_triples(m: Memory, position: int) -> int:
         for i in range(start + 3 * gap, end, 3):
             a, b, c = m[i], m[i + 1], m[i + 2]
             j = i - 3 * gap
-            while j >= start and (
-                m[j] > a or (m[j] == a and (m[j + 1] > b or (m[j + 1] == b and m[j + 2] > c)))
-            ):
+            while j >= start and (m[j] > a or (m[j] == a and (m[j + 1] > b or (m[j + 1] == b and m[j + 2] > c)))):
                 m[j + 3 * gap], m[j + 3 * gap + 1], m[j + 3 * gap + 2] = m[j], m[j + 1], m[j + 2]
                 j -= 3 * gap
             m[j + 3 * gap], m[j + 3 * gap + 1], m[j + 3 * gap + 2] = a, b, c
@@ -363,7 +360,7 @@ def _lexer_of(m: Memory, moves: int, end: int) -> int:
         if at(m, i) == BY_TERMINAL:
             captures = terminal_cell(m, at(m, i + 1), TERMINAL_FLAGS) & CAPTURE
             push_item(m, at(m, i + 1), at(m, i + 2), NO_TEXT if captures else 0)
-    ignored = np.int64(m[IGNORED])
+    ignored = int64(m[IGNORED])
     if ignored > 0:
         for i in range(ignored + 1, ignored + 1 + m[ignored]):
             push_item(m, m[i], terminal_cell(m, m[i], TERMINAL_NODE), 0)

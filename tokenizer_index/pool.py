@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from constrain.grammars.automata._jit import Cells, Memory, inner, kernel, memory_at, words_at
+from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel, memory_at, words_at
 from constrain.grammars.automata.arena import Arena
 from constrain.grammars.automata.liveness import step
 from constrain.grammars.automata.nodes import (
@@ -49,7 +49,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["Pool", "PooledRow", "content_key"]
 
-KERNELS = "f8e34add417183f8"
+KERNELS = "5052c290acfb4b12"
 
 CAPACITY = 4096
 
@@ -172,8 +172,8 @@ def _below(table: int, exits: Cells) -> int:
     """The number of nodes below the exits."""
     trie = memory_at(words_at(table)[fields.TRIE])
     below = 0
-    for exit in exits:
-        below += trie[NODE_WIDTH * exit + 1]
+    for root in exits:
+        below += trie[NODE_WIDTH * root + 1]
     return below
 
 
@@ -189,15 +189,15 @@ def _merge_suffixes(table: int, exits: Cells, nodes: Cells, chain: Cells) -> int
     path = np.zeros(view[DEPTH] + 1, np.int64)
     nodes[0, 0], nodes[0, 1], nodes[0, 2], nodes[0, 3] = -1, -1, -1, -1
     count, links = 1, 1
-    for exit in exits:
-        outer = trie[NODE_WIDTH * exit + 2]
-        for i in range(exit + 1, exit + trie[NODE_WIDTH * exit + 1]):
+    for root in exits:
+        outer = trie[NODE_WIDTH * root + 2]
+        for i in range(root + 1, root + trie[NODE_WIDTH * root + 1]):
             cell = NODE_WIDTH * i
             depth = trie[cell + 2] - outer
             parent = path[depth - 1]
-            child = np.int64(nodes[parent, 1])
+            child = int64(nodes[parent, 1])
             while child >= 0 and nodes[child, 0] != trie[cell]:
-                child = np.int64(nodes[child, 2])
+                child = int64(nodes[child, 2])
             if child < 0:
                 child = count
                 nodes[child, 0], nodes[child, 1], nodes[child, 3] = trie[cell], -1, -1
@@ -205,12 +205,12 @@ def _merge_suffixes(table: int, exits: Cells, nodes: Cells, chain: Cells) -> int
                 nodes[parent, 1] = child
                 count += 1
             path[depth] = child
-            token = np.int64(trie[cell + 3])
+            token = int64(trie[cell + 3])
             while token >= 0:
                 chain[links, 0], chain[links, 1] = token, nodes[child, 3]
                 nodes[child, 3] = links
                 links += 1
-                token = np.int64(same[token])
+                token = int64(same[token])
     chain[0, 1] = links
     return count
 
@@ -220,11 +220,11 @@ def _flatten_suffixes(nodes: Cells, count: int, chain: Cells, suffixes: Cells, t
     """Write the merged trie, without its root, in preorder; the number of tokens."""
     stack = np.empty((count + 1, 2), np.int64)  # node, or -1 - row whose subtree ends here; depth
     top, written, listed = 0, 0, 0
-    child = np.int64(nodes[0, 1])
+    child = int64(nodes[0, 1])
     while child >= 0:
         stack[top, 0], stack[top, 1] = child, 1
         top += 1
-        child = np.int64(nodes[child, 2])
+        child = int64(nodes[child, 2])
     open_rows = np.empty(count + 1, np.int64)
     opened = 0
     while top > 0:
@@ -234,20 +234,20 @@ def _flatten_suffixes(nodes: Cells, count: int, chain: Cells, suffixes: Cells, t
             opened -= 1
             suffixes[open_rows[opened], 1] = written - open_rows[opened]
         suffixes[written, 0], suffixes[written, 2], suffixes[written, 3] = nodes[node, 0], depth, listed
-        link = np.int64(nodes[node, 3])
+        link = int64(nodes[node, 3])
         while link >= 0:
             tokens[listed] = chain[link, 0]
             listed += 1
-            link = np.int64(chain[link, 1])
+            link = int64(chain[link, 1])
         suffixes[written, 4] = listed - suffixes[written, 3]
         open_rows[opened] = written
         opened += 1
         written += 1
-        child = np.int64(nodes[node, 1])
+        child = int64(nodes[node, 1])
         while child >= 0:
             stack[top, 0], stack[top, 1] = child, depth + 1
             top += 1
-            child = np.int64(nodes[child, 2])
+            child = int64(nodes[child, 2])
     while opened > 0:
         opened -= 1
         suffixes[open_rows[opened], 1] = written - open_rows[opened]

@@ -15,7 +15,7 @@ A row that turns out large while it is made is asked for through the status NEED
 
 import numpy as np
 
-from constrain.grammars.automata._jit import Memory, inner, kernel, memory_at, words_at
+from constrain.grammars.automata._jit import Memory, inner, kernel, memory_at
 from constrain.grammars.automata.liveness import step
 from constrain.grammars.automata.nodes import (
     CONCAT,
@@ -47,7 +47,7 @@ from constrain.grammars.automata.store import (
 from constrain.tokenizer_index.tables import NEEDED_NODE
 from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, TRIE, TRIE_SIZE
 
-KERNELS = "f8e34add417183f8"
+KERNELS = "5052c290acfb4b12"
 
 # Forms of a row, the first cell of its record in the store, and what follows it.
 SMALL = 0  # number of tokens, tokens…, number of exits, (trie node, payload)…

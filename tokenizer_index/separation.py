@@ -39,7 +39,7 @@ from constrain.tokenizer_index.tables import TERMINAL_NODE, terminal_cell
 
 __all__ = ["TERMINAL", "followers", "is_separable"]
 
-KERNELS = "f8e34add417183f8"
+KERNELS = "5052c290acfb4b12"
 
 TERMINAL = "terminal"
 """The kind of a network's label that reads a terminal: (TERMINAL, number)."""
@@ -165,7 +165,7 @@ class _Proof:
 
     def _numbers(self, kernel: Any, lexer: int) -> list[int]:
         count = self._arena.run(kernel, lexer, self._buffer)
-        return self._buffer[:count].tolist()
+        return [int(number) for number in self._buffer[:count]]
 
     def _guard(self, lexer: int) -> int:
         return int(self._arena.run(_guard, lexer))
@@ -213,7 +213,10 @@ def is_separable(arena: Arena, networks: Mapping[int, Network], ignored: Iterabl
     """Whether every sequence of terminals that the networks allow can be written as a text."""
     apart = set(ignored)
     after = followers(networks)
-    everything = set(after).union(*after.values(), *({label[1] for label, _ in n.transitions[0] if label[0] == TERMINAL} for n in networks.values()))
+    everything = set(after).union(
+        *after.values(),
+        *({label[1] for label, _ in n.transitions[0] if label[0] == TERMINAL} for n in networks.values()),
+    )
     for terminal in apart:
         after[terminal] = everything - apart
     return _Proof(arena, sorted(everything | apart), apart).holds(after)

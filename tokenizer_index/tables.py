@@ -15,12 +15,10 @@ transition  kind (BY_TERMINAL, BY_RULE), number of the terminal or rule, target 
 ==========  ==========================================================================================
 """
 
-import numpy as np
-
-from constrain.grammars.automata._jit import Cells, Memory, inner, kernel, memory_at
+from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel, memory_at
 from constrain.grammars.automata.store import FREE, FULL, OK, SIZE, STATUS
 
-KERNELS = "f8e34add417183f8"
+KERNELS = "5052c290acfb4b12"
 
 # Header cells: offset, capacity and count of each table.
 STATES, STATES_CAPACITY, STATES_COUNT = 16, 17, 18
@@ -61,28 +59,28 @@ END = 3  # a rule ends
 @inner
 def state_cell(m: Memory, state: int, column: int) -> int:
     """A cell of the state table."""
-    return np.int64(m[m[STATES] + WIDTH * state + column])
+    return int64(m[m[STATES] + WIDTH * state + column])
 
 
 @inner
 def rule_cell(m: Memory, rule: int, column: int) -> int:
     """A cell of the rule table."""
-    return np.int64(m[m[RULES] + WIDTH * rule + column])
+    return int64(m[m[RULES] + WIDTH * rule + column])
 
 
 @inner
 def terminal_cell(m: Memory, terminal: int, column: int) -> int:
     """A cell of the terminal table."""
-    return np.int64(m[m[TERMINALS] + WIDTH * terminal + column])
+    return int64(m[m[TERMINALS] + WIDTH * terminal + column])
 
 
 @inner
 def _append(m: Memory, table: int, rows: Cells) -> int:
     """Add rows to the table whose header cells begin at `table`; the number of the first."""
-    count, added = np.int64(m[table + 2]), rows.size // WIDTH
+    count, added = int64(m[table + 2]), rows.size // WIDTH
     if count + added > m[table + 1]:
         capacity = 2 * (count + added)
-        moved = np.int64(m[FREE])
+        moved = int64(m[FREE])
         if moved + WIDTH * capacity > m[SIZE]:
             m[STATUS] = FULL
             return 0
@@ -117,7 +115,7 @@ def append_states(address: int, rows: Cells, data: Cells) -> int:
     target states from the first state added, unless they are written as -1 - state.
     """
     m = memory_at(address)
-    place, first = np.int64(m[FREE]), np.int64(m[STATES_COUNT])
+    place, first = int64(m[FREE]), int64(m[STATES_COUNT])
     if place + data.size > m[SIZE]:
         m[STATUS] = FULL
         return 0
@@ -140,7 +138,7 @@ def append_states(address: int, rows: Cells, data: Cells) -> int:
 def append_cells(address: int, cells: Cells) -> int:
     """Put cells into the memory; their offset."""
     m = memory_at(address)
-    place = np.int64(m[FREE])
+    place = int64(m[FREE])
     if place + cells.size > m[SIZE]:
         m[STATUS] = FULL
         return 0
@@ -161,7 +159,7 @@ def set_rule(address: int, rule: int, start: int) -> None:
 def set_group(address: int, rules: Cells, calls: Cells) -> None:
     """Make `rules` a left-recursive group; `calls` has triples of callee, caller and the state after the call."""
     m = memory_at(address)
-    place = np.int64(m[FREE])
+    place = int64(m[FREE])
     if place + calls.size + 1 > m[SIZE]:
         m[STATUS] = FULL
         return

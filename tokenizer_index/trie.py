@@ -13,7 +13,7 @@ from constrain.grammars.automata._jit import Cells, kernel
 
 __all__ = ["SPECIAL", "build_trie", "token_symbols"]
 
-KERNELS = "f8e34add417183f8"
+KERNELS = "5052c290acfb4b12"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""

@@ -199,7 +199,9 @@ def _from_tokenizers(tokenizer: Any) -> Vocabulary:
         raise TokenizerError("the tokenizer's decoder is not understood")
     convert, strips = converter
     tokens = _convert_all(tokenizer.get_vocab(with_added_tokens=True), added, special, convert)
-    return Vocabulary(tokens, special, (), strips, lambda text: list(tokenizer.encode(text, add_special_tokens=False).ids))
+    return Vocabulary(
+        tokens, special, (), strips, lambda text: list(tokenizer.encode(text, add_special_tokens=False).ids)
+    )
 
 
 def _from_tiktoken(encoding: Any) -> Vocabulary:
@@ -229,7 +231,9 @@ def _from_sentence_piece_processor(processor: Any) -> Vocabulary:
             tokens.append(_from_sentence_piece(piece))
     end = processor.eos_id()
     strips = processor.decode(processor.encode("a")) == "a" and processor.encode_as_pieces("a")[0].startswith("▁")
-    return Vocabulary(tuple(tokens), special, (end,) if end >= 0 else (), strips, lambda text: list(processor.encode(text)))
+    return Vocabulary(
+        tuple(tokens), special, (end,) if end >= 0 else (), strips, lambda text: list(processor.encode(text))
+    )
 
 
 def _kind(tokenizer: Any) -> Callable[[Any], Vocabulary] | None:
@@ -276,9 +280,7 @@ def _decoder(tokenizer: Any) -> Callable[[list[int]], str] | None:
     return lambda tokens: str(backend.decode(tokens, skip_special_tokens=False))
 
 
-def _resolve_ends(
-    vocabulary: Vocabulary, end_tokens: Iterable[int | str] | int | str | None
-) -> tuple[int, ...]:
+def _resolve_ends(vocabulary: Vocabulary, end_tokens: Iterable[int | str] | int | str | None) -> tuple[int, ...]:
     if end_tokens is None:
         return vocabulary.end_tokens
     wanted = [end_tokens] if isinstance(end_tokens, int | str) else list(end_tokens)

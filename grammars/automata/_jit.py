@@ -22,7 +22,7 @@ all; ``python -m constrain.grammars.automata.stamp`` renews the lines and a test
 
 import os
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -30,10 +30,38 @@ from llvmlite import ir
 from numba import cfunc, njit, types
 from numba.extending import intrinsic
 
-__all__ = ["CODE", "Cells", "Memory", "code_table", "inner", "kernel", "linked", "memory_at", "service", "words_at"]
+__all__ = [
+    "CODE",
+    "Cells",
+    "Memory",
+    "code_table",
+    "inner",
+    "int64",
+    "kernel",
+    "linked",
+    "memory_at",
+    "service",
+    "words_at",
+]
 
-Memory: TypeAlias = Any  # inside kernels: a pointer to int32
 Cells: TypeAlias = npt.NDArray[np.int32]
+
+
+class Memory(Protocol):
+    """What kernels see of a memory: a pointer to its cells, which are read as int32 and have no bounds."""
+
+    def __getitem__(self, cell: int, /) -> int: ...
+
+    def __setitem__(self, cell: int, value: int, /) -> None: ...
+
+
+if TYPE_CHECKING:
+
+    def int64(value: Any) -> int:
+        """In kernels, `value` with 64 bits: numbers of cells are added and multiplied as such."""
+        ...
+else:
+    int64 = np.int64
 
 CODE = 62  # header cells 62 and 63: the address of the table of services
 
@@ -108,12 +136,11 @@ def _pointer_at(kind: Any, description: str) -> Any:
     return intrinsic(at)
 
 
-memory_at = _pointer_at(_pointer, "The 32-bit cells at an address.")
-words_at = _pointer_at(types.CPointer(types.int64), "The 64-bit words at an address.")
+memory_at: Callable[[int], Memory] = _pointer_at(_pointer, "The 32-bit cells at an address.")
+words_at: Callable[[int], Memory] = _pointer_at(types.CPointer(types.int64), "The 64-bit words at an address.")
 
 
-@intrinsic
-def _call(typing_context: Any, m: Any, slot: Any, arguments: Any) -> Any:
+def _call_service(typing_context: Any, m: Any, slot: Any, arguments: Any) -> Any:
     """Call the service at `slot` of the memory's table."""
     count = len(arguments)
 
@@ -129,6 +156,9 @@ def _call(typing_context: Any, m: Any, slot: Any, arguments: Any) -> Any:
 
     pack = types.UniTuple(types.int64, count)
     return types.int64(_pointer, types.int64, pack), generate
+
+
+_call: Callable[[Memory, int, tuple[int, ...]], int] = cast(Any, intrinsic(_call_service))
 
 
 def linked(name: str, arity: int) -> Callable[..., int]:

@@ -26,6 +26,7 @@ from constrain.grammars.errors import ResourceLimitError
 
 __all__ = ["Arena"]
 
+
 class Arena:
     """A store and its memory.
 

@@ -55,9 +55,8 @@ from constrain.grammars.automata.store import (
     set_memo,
     store_stack,
 )
-from constrain.grammars.automata.tries import child_of
 
-KERNELS = "f8e34add417183f8"
+KERNELS = "5052c290acfb4b12"
 
 # These build on this module.
 _json_transitions = linked("json_transitions", 1)

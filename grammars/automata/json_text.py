@@ -1,4 +1,4 @@
-"""JSON strings: a regular language on decoded text, read through JSON's escapes (RFC 8259, section 7).
+r"""JSON strings: a regular language on decoded text, read through JSON's escapes (RFC 8259, section 7).
 
 ``JSON [x, stage, value, how]`` denotes what may follow inside a JSON string literal, up to and including its
 closing quote, so that the decoded text (from here on) lies in x.  x is a language of UTF-8 strings and knows
@@ -10,13 +10,13 @@ The escapes are a transducer whose states are the stages:
 stage  what has been read                           value
 ====== ============================================ =========================
 0      nothing, or part of a raw UTF-8 character    –
-1      ``\\``                                       –
-2…5    ``\\u`` and 0…3 hexadecimal digits           those digits
-6, 7   a high surrogate; then ``\\``                the 10 bits it carries
-8…11   … ``\\u`` and 0…3 digits of the low one      those bits and digits
+1      ``\``                                       –
+2…5    ``\u`` and 0…3 hexadecimal digits           those digits
+6, 7   a high surrogate; then ``\``                the 10 bits it carries
+8…11   … ``\u`` and 0…3 digits of the low one      those bits and digits
 ====== ============================================ =========================
 
-A node with a stage above 0 is made only when some way of going on is live, so that a prefix like ``"\\u00`` is
+A node with a stage above 0 is made only when some way of going on is live, so that a prefix like ``"\u00`` is
 allowed exactly when a character that begins so is.  Lone surrogates denote no Unicode text and are refused.
 
 `how` is ANY_ESCAPE, or NEEDED_ESCAPES: only what cannot be written raw is escaped, as ``json.dumps`` with
@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "f8e34add417183f8"
+KERNELS = "5052c290acfb4b12"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 
@@ -130,7 +130,7 @@ def _some_escaped(m: Memory, node: int, low: int, high: int, how: int) -> bool:
     first, last = max(low, 0xD800), min(high, 0xDBFF)
     if first > last:
         return False
-    return some_char(m, node, 0x10000 + ((first - 0xD800) << 10), 0x103FF + ((last - 0xD800) << 10))
+    return some_char(m, node, 0x10000 + ((first - 0xD800) << 10), 0x103FF + ((last - 0xD800) << 10)) != 0
 
 
 @inner

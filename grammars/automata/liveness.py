@@ -20,7 +20,6 @@ from constrain.grammars.automata.nodes import (
 )
 from constrain.grammars.automata.store import (
     FLAGS,
-    MEMO_A,
     MEMO_B,
     OK,
     OUT_OF_WORK,
@@ -38,7 +37,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "f8e34add417183f8"
+KERNELS = "5052c290acfb4b12"
 
 _VISITED = 32
 
@@ -94,8 +93,8 @@ def _settle(m: Memory, queue: int, found: int) -> None:
 
 
 @service
-def alive(m: Memory, node: int) -> bool:
-    """Whether the language is not empty, by search."""
+def alive(m: Memory, node: int) -> int:
+    """Whether the language is not empty, by search: 1 or 0."""
     asked = node
     node = _core(m, node)
     verdict = known(m, node)

@@ -12,7 +12,7 @@ import numpy as np
 
 from constrain.grammars import regular
 from constrain.grammars.automata import decimals
-from constrain.grammars.automata._jit import Cells, Memory, inner, kernel, memory_at
+from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel, memory_at
 from constrain.grammars.automata.json_text import ANY_ESCAPE, NEEDED_ESCAPES
 from constrain.grammars.automata.nodes import (
     EMPTY,
@@ -36,7 +36,7 @@ from constrain.grammars.automata.nodes import (
 from constrain.grammars.automata.store import OK, STATUS, at, cut, height, intern, push
 from constrain.grammars.automata.tries import build_trie
 
-KERNELS = "f8e34add417183f8"
+KERNELS = "5052c290acfb4b12"
 
 _EMPTY, _EPSILON, _LITERAL, _SYMBOLS, _CHARS, _CONCAT, _UNION, _INTERSECT = 0, 1, 2, 3, 4, 5, 6, 7
 _NOT, _REPEAT, _JSON, _WORDS, _WITHOUT, _TABLE, _DECIMALS, _MULTIPLES = 8, 9, 10, 11, 12, 13, 14, 15
@@ -214,7 +214,7 @@ def _literal(m: Memory, program: Cells, start: int, size: int) -> int:
 def _run_one(m: Memory, program: Cells, i: int) -> int:
     """Run the operation at `i` on the stack; where the next one begins."""
     operation = program[i]
-    size = np.int64(program[i + 1]) if i + 1 < program.size else 0
+    size = int64(program[i + 1]) if i + 1 < program.size else 0
     top = height(m)
     if operation == _EMPTY or operation == _EPSILON:
         push(m, EMPTY if operation == _EMPTY else EPSILON)
@@ -282,5 +282,3 @@ def run_program(address: int, program: Cells) -> int:
     node = at(m, position) if m[STATUS] == OK else EMPTY
     cut(m, position)
     return node
-
-

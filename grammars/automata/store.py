@@ -21,9 +21,9 @@ belongs to the kind.
 
 import numpy as np
 
-from constrain.grammars.automata._jit import Memory, inner, kernel, memory_at, service
+from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "f8e34add417183f8"
+KERNELS = "5052c290acfb4b12"
 
 # Header cells.
 FREE = 0  # first unused cell
@@ -84,7 +84,7 @@ def cells_after_growth(address: int) -> int:
     """An upper bound of the cells that `enlarge` needs."""
     m = memory_at(address)
     blocks = m[OBJECTS_CAPACITY] * (COLUMNS + 2) + 3 * m[MEMO_CAPACITY] + m[STACK_CAPACITY] + _GUARD
-    return m[FREE] + 2 * np.int64(blocks)
+    return m[FREE] + 2 * int64(blocks)
 
 
 @kernel
@@ -95,23 +95,23 @@ def enlarge(address: int, size: int) -> None:
     """
     m = memory_at(address)
     m[SIZE] = size
-    old_objects, count = np.int64(m[OBJECTS]), np.int64(m[COUNT])
-    old_memo, old_capacity = np.int64(m[MEMO]), np.int64(m[MEMO_CAPACITY])
+    old_objects, count = int64(m[OBJECTS]), int64(m[COUNT])
+    old_memo, old_capacity = int64(m[MEMO]), int64(m[MEMO_CAPACITY])
     objects, memos, stack = m[OBJECTS_CAPACITY], old_capacity, m[STACK_CAPACITY]
     if 4 * count > 3 * objects:
         objects *= 2
-    if 3 * np.int64(m[MEMO_COUNT]) > memos:
+    if 3 * int64(m[MEMO_COUNT]) > memos:
         memos *= 2
     if m[STACK_IS_FULL]:
         stack *= 2
     m[STACK_IS_FULL] = 0
     if objects > m[OBJECTS_CAPACITY] or memos > old_capacity or stack > m[STACK_CAPACITY]:
         _lay_out(m, objects, memos, stack)
-        new_objects = np.int64(m[OBJECTS])
+        new_objects = int64(m[OBJECTS])
         for i in range(count * COLUMNS):
             m[new_objects + i] = m[old_objects + i]
         for number in range(count):
-            slot = np.int64(m[new_objects + COLUMNS * number + HASH])
+            slot = int64(m[new_objects + COLUMNS * number + HASH])
             m[_free_slot(m, slot)] = number
         for cell in range(old_memo, old_memo + 3 * old_capacity, 3):
             if m[cell] >= 0:
@@ -123,7 +123,7 @@ def enlarge(address: int, size: int) -> None:
 @inner
 def _free_slot(m: Memory, hashed: int) -> int:
     """The cell of the hash table in which an object with this hash, known to be new, belongs."""
-    table, mask = np.int64(m[TABLE]), np.int64(m[TABLE_CAPACITY]) - 1
+    table, mask = int64(m[TABLE]), int64(m[TABLE_CAPACITY]) - 1
     slot = hashed & mask
     while m[table + slot] >= 0:
         slot = (slot + 1) & mask
@@ -133,7 +133,7 @@ def _free_slot(m: Memory, hashed: int) -> int:
 @inner
 def push(m: Memory, value: int) -> None:
     """Put `value` on the stack."""
-    top = np.int64(m[TOP])
+    top = int64(m[TOP])
     if top == m[STACK] + m[STACK_CAPACITY]:
         m[STATUS] = FULL
         m[STACK_IS_FULL] = 1
@@ -145,13 +145,13 @@ def push(m: Memory, value: int) -> None:
 @inner
 def height(m: Memory) -> int:
     """Number of values on the stack; the stack may move, so positions are kept as heights."""
-    return np.int64(m[TOP]) - np.int64(m[STACK])
+    return int64(m[TOP]) - int64(m[STACK])
 
 
 @inner
 def at(m: Memory, position: int) -> int:
     """The value at `position` of the stack, counted from its bottom."""
-    return np.int64(m[m[STACK] + position])
+    return int64(m[m[STACK] + position])
 
 
 @inner
@@ -173,20 +173,20 @@ def _hash(m: Memory, kind: int, offset: int, size: int) -> int:
         mixed = (mixed ^ np.uint64(m[i])) * _MIX_2
         mixed ^= mixed >> _SHIFT_1
     mixed ^= mixed >> _SHIFT_2
-    return np.int64(mixed & _LOW_31)
+    return int64(mixed & _LOW_31)
 
 
 @inner
 def _find(m: Memory, kind: int, hashed: int, offset: int, size: int) -> int:
     """The object with this content, or -1."""
-    table, mask = np.int64(m[TABLE]), np.int64(m[TABLE_CAPACITY]) - 1
-    objects = np.int64(m[OBJECTS])
+    table, mask = int64(m[TABLE]), int64(m[TABLE_CAPACITY]) - 1
+    objects = int64(m[OBJECTS])
     slot = hashed & mask
     while m[table + slot] >= 0:
-        number = np.int64(m[table + slot])
+        number = int64(m[table + slot])
         row = objects + COLUMNS * number
         if m[row + HASH] == hashed and m[row + KIND] == kind and m[row + LENGTH] == size:
-            other = np.int64(m[row + OFFSET])
+            other = int64(m[row + OFFSET])
             i = 0
             while i < size and m[other + i] == m[offset + i]:
                 i += 1
@@ -202,8 +202,8 @@ def intern(m: Memory, kind: int, position: int) -> int:
 
     A new object has flags 0 and memo cells -1.  When the call has failed, the id is 0.
     """
-    offset = np.int64(m[STACK]) + position
-    size = np.int64(m[TOP]) - offset
+    offset = int64(m[STACK]) + position
+    size = int64(m[TOP]) - offset
     m[TOP] = offset
     if m[STATUS] != OK:
         return 0
@@ -211,8 +211,8 @@ def intern(m: Memory, kind: int, position: int) -> int:
     number = _find(m, kind, hashed, offset, size)
     if number >= 0:
         return number
-    number = np.int64(m[COUNT])
-    vector = np.int64(m[FREE])
+    number = int64(m[COUNT])
+    vector = int64(m[FREE])
     if number == m[OBJECTS_CAPACITY] or vector + size > m[SIZE]:
         m[STATUS] = FULL
         return 0
@@ -220,7 +220,7 @@ def intern(m: Memory, kind: int, position: int) -> int:
         m[vector + i] = m[offset + i]
     m[FREE] = vector + size
     m[_free_slot(m, hashed)] = number
-    row = np.int64(m[OBJECTS]) + COLUMNS * number
+    row = int64(m[OBJECTS]) + COLUMNS * number
     m[row + KIND], m[row + OFFSET], m[row + LENGTH] = kind, vector, size
     m[row + FLAGS], m[row + HASH] = 0, hashed
     m[row + MEMO_A], m[row + MEMO_B], m[row + MEMO_C] = -1, -1, -1
@@ -259,37 +259,37 @@ def intern_3(m: Memory, kind: int, a: int, b: int, c: int) -> int:
 @inner
 def row_of(m: Memory, number: int) -> int:
     """Offset of the row of an object."""
-    return np.int64(m[OBJECTS]) + COLUMNS * number
+    return int64(m[OBJECTS]) + COLUMNS * number
 
 
 @inner
 def kind_of(m: Memory, number: int) -> int:
     """Kind of an object."""
-    return np.int64(m[m[OBJECTS] + COLUMNS * number + KIND])
+    return int64(m[m[OBJECTS] + COLUMNS * number + KIND])
 
 
 @inner
 def vector_of(m: Memory, number: int) -> int:
     """Offset of the vector of an object."""
-    return np.int64(m[m[OBJECTS] + COLUMNS * number + OFFSET])
+    return int64(m[m[OBJECTS] + COLUMNS * number + OFFSET])
 
 
 @inner
 def length_of(m: Memory, number: int) -> int:
     """Length of the vector of an object."""
-    return np.int64(m[m[OBJECTS] + COLUMNS * number + LENGTH])
+    return int64(m[m[OBJECTS] + COLUMNS * number + LENGTH])
 
 
 @inner
 def argument(m: Memory, number: int, i: int) -> int:
     """Cell `i` of the vector of an object."""
-    return np.int64(m[m[m[OBJECTS] + COLUMNS * number + OFFSET] + i])
+    return int64(m[m[m[OBJECTS] + COLUMNS * number + OFFSET] + i])
 
 
 @inner
 def memo(m: Memory, number: int, column: int) -> int:
     """A memo cell or the flags of an object."""
-    return np.int64(m[m[OBJECTS] + COLUMNS * number + column])
+    return int64(m[m[OBJECTS] + COLUMNS * number + column])
 
 
 @inner
@@ -302,10 +302,10 @@ def set_memo(m: Memory, number: int, column: int, value: int) -> None:
 @inner
 def store_stack(m: Memory, position: int) -> int:
     """Move the stack from `position` up into cells of its own; their offset (0 when the call has failed)."""
-    source = np.int64(m[STACK]) + position
-    size = np.int64(m[TOP]) - source
+    source = int64(m[STACK]) + position
+    size = int64(m[TOP]) - source
     m[TOP] = source
-    offset = np.int64(m[FREE])
+    offset = int64(m[FREE])
     if offset + size > m[SIZE]:
         m[STATUS] = FULL
     if m[STATUS] != OK:
@@ -319,7 +319,7 @@ def store_stack(m: Memory, position: int) -> int:
 @service
 def sort_unique(m: Memory, position: int) -> int:
     """Sort the stack from `position` up and drop repetitions (Shell 1959, gaps of Ciura's kind)."""
-    start, end = np.int64(m[STACK]) + position, np.int64(m[TOP])
+    start, end = int64(m[STACK]) + position, int64(m[TOP])
     gap = 1
     while 9 * gap < 4 * (end - start):
         gap = 9 * gap // 4 + 1
@@ -347,8 +347,8 @@ def _memo_slot(m: Memory, a: int, b: int) -> int:
     mixed ^= mixed >> _SHIFT_3
     mixed *= _MIX_1
     mixed ^= mixed >> _SHIFT_2
-    table, mask = np.int64(m[MEMO]), np.int64(m[MEMO_CAPACITY]) - 1
-    slot = np.int64(mixed & _LOW_31) & mask
+    table, mask = int64(m[MEMO]), int64(m[MEMO_CAPACITY]) - 1
+    slot = int64(mixed & _LOW_31) & mask
     while True:
         cell = table + 3 * slot
         if m[cell] < 0 or (m[cell] == a and m[cell + 1] == b):
@@ -359,7 +359,7 @@ def _memo_slot(m: Memory, a: int, b: int) -> int:
 @inner
 def recall(m: Memory, a: int, b: int) -> int:
     """What was remembered for the pair (a, b), or -1."""
-    return np.int64(m[_memo_slot(m, a, b) + 2])
+    return int64(m[_memo_slot(m, a, b) + 2])
 
 
 @inner
@@ -369,7 +369,7 @@ def remember(m: Memory, a: int, b: int, value: int) -> None:
         return
     cell = _memo_slot(m, a, b)
     if m[cell] < 0:
-        if 2 * np.int64(m[MEMO_COUNT]) >= m[MEMO_CAPACITY]:
+        if 2 * int64(m[MEMO_COUNT]) >= m[MEMO_CAPACITY]:
             m[STATUS] = FULL
             return
         m[MEMO_COUNT] += 1

@@ -263,9 +263,7 @@ class _Simulation:
         if done:
             return None if obligation.negative else frozenset()
         # Threads that have only to wait for their own obligations are kept; others must be able to go on.
-        live = frozenset(
-            t for t in obligation.threads if t.state == obligation.last or self._machine.edges[t.state]
-        )
+        live = frozenset(t for t in obligation.threads if t.state == obligation.last or self._machine.edges[t.state])
         if not live:
             return frozenset() if obligation.negative else None
         return frozenset([_Obligation(obligation.negative, obligation.last, live)])
@@ -308,7 +306,7 @@ def _sets_of(tree: Node) -> Iterator[Ranges]:
 
 def _classes(tree: Node) -> tuple[list[int], list[Ranges]]:
     """A representative of each class of characters that the tree does not tell apart, and the class itself."""
-    sets = list({ranges: None for ranges in _sets_of(tree)})
+    sets = list(dict.fromkeys(_sets_of(tree)))
     bounds = sorted({0, *(bound for ranges in sets for low, high in ranges for bound in (low, high + 1))})
     members: dict[tuple[bool, ...], list[tuple[int, int]]] = {}
     for i, low in enumerate(bounds):
