@@ -196,6 +196,7 @@ class _Simulation:
 
     def __init__(self, machine: _Machine, classes: list[int]) -> None:
         self._machine, self._classes = machine, classes
+        self._members: dict[Ranges, list[bool]] = {}
 
     def start(self) -> _Past:
         """The past before any text."""
@@ -216,11 +217,14 @@ class _Simulation:
             states.append(self._behind(look, moved, after))
         return _Past(number, tuple(states))
 
+    def _contains(self, ranges: Ranges, number: int) -> bool:
+        """Whether the characters of a class belong to a set."""
+        if ranges not in self._members:
+            self._members[ranges] = [charset.contains(ranges, code) for code in self._classes]
+        return self._members[ranges][number]
+
     def _targets(self, state: int, number: int) -> Iterator[int]:
-        code = self._classes[number]
-        for ranges, target in self._machine.edges[state]:
-            if any(low <= code <= high for low, high in ranges):
-                yield target
+        return (target for ranges, target in self._machine.edges[state] if self._contains(ranges, number))
 
     def closure(self, threads: Iterable[_Thread], past: _Past) -> frozenset[_Thread]:
         """The threads reached by empty moves whose guards hold; look-ahead becomes an obligation."""
@@ -240,8 +244,7 @@ class _Simulation:
             case None:
                 return _Thread(target, thread.obligations)
             case _After(ranges, at_start):
-                code = self._classes[past.last] if past.last >= 0 else -1
-                holds = at_start if code < 0 else any(low <= code <= high for low, high in ranges)
+                holds = at_start if past.last < 0 else self._contains(ranges, past.last)
                 return _Thread(target, thread.obligations) if holds else None
             case Look(_, False, negative):
                 number = next(i for i, look in enumerate(self._machine.behinds) if look is guard)
@@ -313,7 +316,7 @@ def _classes(tree: Node) -> tuple[list[int], list[Ranges]]:
         if low > MAX_CODE_POINT:
             continue
         high = bounds[i + 1] - 1 if i + 1 < len(bounds) else MAX_CODE_POINT
-        signature = tuple(any(a <= low <= b for a, b in ranges) for ranges in sets)
+        signature = tuple(charset.contains(ranges, low) for ranges in sets)
         members.setdefault(signature, []).append((low, min(high, MAX_CODE_POINT)))
     classes = [charset.normalise(ranges) for ranges in members.values()]
     return [ranges[0][0] for ranges in classes], classes
@@ -356,19 +359,25 @@ def automaton_of(node: Node) -> Regular:
             order.append((thread, past))
         return known
 
+    unions: dict[tuple[int, ...], Ranges] = {}
+
+    def union_of(numbered: tuple[int, ...]) -> Ranges:
+        if numbered not in unions:
+            unions[numbered] = charset.union(*[classes[number] for number in numbered])
+        return unions[numbered]
+
     initial = [number_of(thread, first) for thread in starts]
     rows: list[dict[int, Ranges]] = []
     accepting: list[bool] = []
     while len(rows) < len(order):
         thread, past = order[len(rows)]
         accepting.append(thread.state == machine.last and simulation.met_at_end(thread))
-        row: dict[int, Ranges] = {}
-        for number, ranges in enumerate(classes):
+        row: dict[int, list[int]] = {}
+        for number in range(len(classes)):
             if not any(True for _ in simulation._targets(thread.state, number)):
                 continue
             after = simulation.advance(past, number)
             for follower in simulation.step(thread, number, past, after, -1):
-                target = number_of(follower, after)
-                row[target] = charset.union(row.get(target, ()), ranges)
-        rows.append(row)
+                row.setdefault(number_of(follower, after), []).append(number)
+        rows.append({target: union_of(tuple(numbered)) for target, numbered in row.items()})
     return byte_automaton(initial, rows, accepting)

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+from constrain.grammars.errors import ResourceLimitError
 from constrain.grammars.regular import Automaton, Empty, Ranges, Regular
 
 __all__ = ["byte_automaton", "utf8_sequences"]
+
+_MAX_TRANSITIONS = 1_000_000
 
 _LENGTHS = ((0x7F, 1), (0x7FF, 2), (0xFFFF, 3), (0x10FFFF, 4))
 
@@ -60,29 +63,54 @@ def _useful(rows: Sequence[dict[int, Ranges]], accepting: Sequence[bool]) -> set
 
 
 class _Writer:
-    """Byte transitions; states in the middle of a character are shared by what they still await."""
+    """Byte transitions; states in the middle of a character are shared by what they still await.
+
+    A set of characters is split into byte ranges once, and its ways to one target are written once: a target mostly
+    remembers the character before it, so that all states reach it by the same set.
+    """
 
     def __init__(self, states: int) -> None:
         self.rows: list[list[tuple[int, int, int]]] = [[] for _ in range(states)]
         self._middle: dict[tuple[tuple[tuple[int, int], ...], int], int] = {}
+        self._sequences: dict[Ranges, list[tuple[tuple[int, int], ...]]] = {}
+        self._ways: dict[tuple[Ranges, int], list[tuple[int, int, int]]] = {}
+        self._size = 0
 
-    def add(self, source: int, sequence: tuple[tuple[int, int], ...], target: int) -> None:
-        """A way from `source` to `target` by one character."""
-        (low, high), rest = sequence[0], sequence[1:]
-        self.rows[source].append((low, high, self._after(rest, target)))
+    def add(self, source: int, ranges: Ranges, target: int) -> None:
+        """A way from `source` to `target` by each character of the set."""
+        ways = self._ways.get((ranges, target))
+        if ways is None:
+            if ranges not in self._sequences:
+                self._sequences[ranges] = list(utf8_sequences(ranges))
+            ways = [(s[0][0], s[0][1], self._after(s[1:], target)) for s in self._sequences[ranges]]
+            self._ways[ranges, target] = ways
+        self._count(len(ways))
+        self.rows[source] += ways
 
     def _after(self, rest: tuple[tuple[int, int], ...], target: int) -> int:
-        if not rest:
-            return target
-        if (rest, target) not in self._middle:
-            self._middle[rest, target] = len(self.rows)
-            self.rows.append([])
-            self.add(self._middle[rest, target], rest, target)
-        return self._middle[rest, target]
+        """The state that awaits the byte ranges `rest` on the way to `target`."""
+        state = target
+        for start in range(len(rest) - 1, -1, -1):
+            key = rest[start:], target
+            if key not in self._middle:
+                self._middle[key] = len(self.rows)
+                self.rows.append([(*rest[start], state)])
+                self._count(1)
+            state = self._middle[key]
+        return state
+
+    def _count(self, transitions: int) -> None:
+        self._size += transitions
+        if self._size > _MAX_TRANSITIONS:
+            message = "a regular expression with assertions needs too many transitions"
+            raise ResourceLimitError(message, limit="max_grammar")
 
 
 def byte_automaton(initial: Sequence[int], rows: Sequence[dict[int, Ranges]], accepting: Sequence[bool]) -> Regular:
-    """The language of a nondeterministic automaton over characters: per state, sets of characters by target."""
+    """The language of a nondeterministic automaton over characters: per state, sets of characters by target.
+
+    Raises ResourceLimitError when it needs too many transitions.
+    """
     useful = sorted(_useful(rows, accepting))
     starts = [state for state in initial if state in set(useful)]
     if not starts:
@@ -92,8 +120,7 @@ def byte_automaton(initial: Sequence[int], rows: Sequence[dict[int, Ranges]], ac
     for state in useful:
         for target, ranges in rows[state].items():
             if target in numbers:
-                for sequence in utf8_sequences(ranges):
-                    writer.add(numbers[state], sequence, numbers[target])
+                writer.add(numbers[state], ranges, numbers[target])
     writer.rows[0] = [edge for state in starts for edge in writer.rows[numbers[state]]]
     accepts = [any(accepting[state] for state in starts), *(accepting[state] for state in useful)]
     accepts += [False] * (len(writer.rows) - len(accepts))

@@ -1,10 +1,11 @@
 """Sets of Unicode code points as sorted, disjoint, inclusive ranges."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 
 from constrain.grammars.regular import MAX_CODE_POINT, Ranges
 
-__all__ = ["EVERYTHING", "complement", "difference", "intersection", "normalise", "of_characters", "union"]
+__all__ = ["EVERYTHING", "complement", "contains", "difference", "intersection", "normalise", "of_characters", "union"]
 
 EVERYTHING: Ranges = ((0, MAX_CODE_POINT),)
 
@@ -24,6 +25,12 @@ def normalise(ranges: Iterable[tuple[int, int]]) -> Ranges:
 def of_characters(characters: str) -> Ranges:
     """The set of the characters of a string."""
     return normalise((ord(char), ord(char)) for char in characters)
+
+
+def contains(ranges: Ranges, code: int) -> bool:
+    """Whether a code point is in the set."""
+    i = bisect_right(ranges, (code, MAX_CODE_POINT))
+    return i > 0 and code <= ranges[i - 1][1]
 
 
 def union(*sets: Ranges) -> Ranges:

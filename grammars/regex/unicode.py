@@ -7,6 +7,7 @@ agree with `re`; the script table says its version.
 import functools
 import sys
 import unicodedata
+from bisect import bisect_left, bisect_right
 from importlib import resources
 
 from constrain.grammars.regex.charset import EVERYTHING, complement, normalise, of_characters, union
@@ -188,6 +189,11 @@ def _case_classes() -> dict[int, tuple[int, ...]]:
     return {code: tuple(members) for members in classes.values() for code in members if len(members) > 1}
 
 
+@functools.cache
+def _cased() -> list[int]:
+    return sorted(_case_classes())
+
+
 def case_variants(ranges: Ranges, *, ascii_only: bool = False) -> Ranges:
     """The set with all characters that equal one of its members when case is ignored."""
     added = []
@@ -196,7 +202,7 @@ def case_variants(ranges: Ranges, *, ascii_only: bool = False) -> Ranges:
             added += [(max(low, a) + shift, min(high, b) + shift) for a, b, shift in ((65, 90, 32), (97, 122, -32))
                       if max(low, a) <= min(high, b)]  # fmt: skip
         else:
-            for code, members in _case_classes().items():
-                if low <= code <= high:
-                    added += [(member, member) for member in members]
+            cased = _cased()
+            for code in cased[bisect_left(cased, low) : bisect_right(cased, high)]:
+                added += [(member, member) for member in _case_classes()[code]]
     return normalise([*ranges, *added])
