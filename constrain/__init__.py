@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from constrain import errors
     from constrain.compilation import CompiledConstraint, compile  # noqa: A004
     from constrain.grammars.ebnf import ebnf
     from constrain.grammars.ir import Grammar

@@ -1,16 +1,17 @@
-"""`constrain.ebnf`: grammars in EBNF as llama.cpp (GBNF), xgrammar and the XML recommendation write it.
+r"""`constrain.ebnf`: grammars in EBNF as llama.cpp (GBNF), xgrammar and the XML recommendation write it.
 
     root   ::= greeting " " name
     name   ::= [A-Z] [a-z]{1,20}        # character classes, repetitions
     greeting ::= "Hello" | 'Hi'
 
-Literals in either quotes with the escapes of C and ``\\uXXXX``; classes in brackets with ranges and ``^``; ``#x41`` for
+Literals in either quotes with the escapes of C and ``\uXXXX``; classes in brackets with ranges and ``^``; ``#x41`` for
 a code point; ``.`` for any character; ``* + ? {m} {m,} {m,n}``; ``( )``; ``<|name|>`` or ``<[id]>`` for a special
 token; ``#`` and ``//`` comments.  A rule ends where the next one begins.  Every way of cutting a text counts: there is
 no lexer.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from constrain.grammars import ir
@@ -77,7 +78,7 @@ class _Parser:
     def position(self, at: int) -> ir.Position:
         return ir.Position(self.source.count("\n", 0, at) + 1, at - self.source.rfind("\n", 0, at))
 
-    def _tokens(self):  # type: ignore[no-untyped-def]
+    def _tokens(self) -> Iterator[_Token]:
         at = 0
         while at < len(self.source):
             found = _TOKEN.match(self.source, at)

@@ -134,7 +134,7 @@ def lark(
     if len(text) > _MAX_LENGTH:
         raise GrammarSyntaxError(f"the grammar is longer than {_MAX_LENGTH} characters")
     try:
-        loaded, _ = load_grammar(text, "<grammar>", list(map(os.fspath, import_paths)), False)
+        loaded, _ = load_grammar(text, "<grammar>", [os.fspath(path) for path in import_paths], False)
         definitions, rules, ignored = loaded.compile([start], "*")
     except LarkError as error:
         raise _syntax_error(str(error), text) from error

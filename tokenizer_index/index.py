@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from constrain.grammars.automata._jit import Cells
 from constrain.grammars.errors import TokenizerError
@@ -67,7 +68,7 @@ class TokenizerIndex:
         *,
         end_tokens: Iterable[int | str] | int | str | None = None,
         vocab_size: int | None = None,
-        cache: DiskCache | None | bool = True,
+        cache: DiskCache | bool | None = True,
     ) -> "TokenizerIndex":
         """The index of a tokenizer.
 
@@ -157,7 +158,7 @@ class TokenizerIndex:
             self._pool = Pool()
         return self._pool
 
-    def view(self, pool: Pool) -> Cells:
+    def view(self, pool: Pool) -> npt.NDArray[Any]:
         """The table of addresses that kernels read, (fields.VIEW_SIZE,) int64; index and pool must be kept alive."""
         table = np.zeros(fields.VIEW_SIZE, np.int64)
         table[fields.TRIE] = self.trie.ctypes.data

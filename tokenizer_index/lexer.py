@@ -37,7 +37,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "5052c290acfb4b12"
+KERNELS = "325b1233abf35c87"
 
 
 @service

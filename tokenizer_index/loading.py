@@ -23,7 +23,7 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "5052c290acfb4b12"
+KERNELS = "325b1233abf35c87"
 
 _RULE = "rule"
 

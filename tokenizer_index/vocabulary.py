@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from constrain.grammars.errors import TokenizerError
@@ -115,6 +116,8 @@ def _sequence(state: dict[str, Any]) -> Converter | None:
 
 def _converter(state: dict[str, Any] | None) -> Converter | None:
     """What undoes the written form, from the description of a `tokenizers` decoder."""
+    if state is None:
+        return None
     match state:
         case {"type": "ByteLevel"}:
             return _from_byte_level, False
@@ -254,7 +257,7 @@ def _check(vocabulary: Vocabulary, decode: Callable[[list[int]], str]) -> None:
     texts = [token for token, text in enumerate(vocabulary.tokens) if text]
     step = max(1, len(texts) // 64)
     sample = texts[::step]
-    for first, second in zip(sample, sample[1:], strict=False):
+    for first, second in pairwise(sample):
         joined = vocabulary.tokens[first] + vocabulary.tokens[second]
         try:
             expected = joined.decode()

@@ -109,7 +109,7 @@ def _widened(kind: Any) -> Any:
 
 
 def _compiled(function: _Function, **options: Any) -> _Function:
-    dispatcher = njit(nogil=True, error_model="numpy", **options)(function)
+    dispatcher: Any = njit(nogil=True, error_model="numpy", **options)(function)
     compile_for = dispatcher.compile
     dispatcher.compile = lambda signature: compile_for(tuple(map(_widened, signature)))
     return cast(_Function, dispatcher)

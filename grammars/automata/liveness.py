@@ -37,7 +37,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "5052c290acfb4b12"
+KERNELS = "325b1233abf35c87"
 
 _VISITED = 32
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "5052c290acfb4b12"
+KERNELS = "325b1233abf35c87"
 
 # Header cells.
 FREE = 0  # first unused cell

@@ -1,9 +1,9 @@
-"""From the tree of a regular expression to a language.
+r"""From the tree of a regular expression to a language.
 
 What has no assertions is translated node by node.  An assertion says something of the text around its place, so it is
 translated together with the *rest*, the language of all that follows: ``(?=A)B`` is the intersection of ``A`` followed
 by anything with ``B`` followed by the rest, ``$`` the intersection of the rest with the empty text.  That keeps
-conditions on whole texts, ``^(?!…)(?=.*\\d).{8,}$``, as small as they are written; the automata algebra combines them
+conditions on whole texts, ``^(?!…)(?=.*\d).{8,}$``, as small as they are written; the automata algebra combines them
 when a text is read.  Assertions inside unbounded repetitions, and those that look back, are left to `assertions`.
 """
 
@@ -46,7 +46,7 @@ _SOME_TEXT = Repetition(ANY_CHARACTER, 1, None)
 _MAX_UNROLLED = 8
 
 
-class _NeedsAutomaton(Exception):
+class _NeedsAutomaton(Exception):  # noqa: N818 - a turn, not an error
     """The expression has assertions that cannot be translated along with the rest."""
 
 

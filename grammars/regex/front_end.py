@@ -8,11 +8,11 @@ __all__ = ["regex"]
 
 
 def regex(pattern: str, *, flags: str = "", dialect: str = "python") -> ir.Grammar:
-    """Texts that a regular expression matches as a whole, as ``re.fullmatch`` does.
+    r"""Texts that a regular expression matches as a whole, as ``re.fullmatch`` does.
 
     `dialect` is "python" (the syntax of `re`, for texts) or "ecma" (JavaScript's with the ``u`` flag); `flags` are
     letters of "aimsx", as in ``(?i)``.  Everything that denotes a regular language is understood, look-around and
-    Unicode properties (``\\p{L}``, ``\\p{Greek}``) included; lazy quantifiers denote the same language as greedy ones.
+    Unicode properties (``\p{L}``, ``\p{Greek}``) included; lazy quantifiers denote the same language as greedy ones.
 
     Raises GrammarSyntaxError, with line and column, for what is malformed or not regular (back-references, atomic
     groups).

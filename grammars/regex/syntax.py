@@ -6,7 +6,7 @@ quantifiers are refused with their place.  The parser keeps its own stack of ope
 """
 
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from constrain.grammars.errors import GrammarSyntaxError
@@ -32,9 +32,9 @@ MAX_NESTING = 200
 
 
 class Dialect(Enum):
-    """Whose syntax and classes: Python's `re`, or ECMAScript's with the ``u`` flag, as JSON Schema recommends.
+    r"""Whose syntax and classes: Python's `re`, or ECMAScript's with the ``u`` flag, as JSON Schema recommends.
 
-    ECMAScript's is read with what common patterns take over from elsewhere: ``\\A``, ``\\Z``, ``(?i)``, ``(?P<name>…)``
+    ECMAScript's is read with what common patterns take over from elsewhere: ``\A``, ``\Z``, ``(?i)``, ``(?P<name>…)``
     and escapes of characters that need none.
     """
 
@@ -92,7 +92,7 @@ class Repeated(Node):
 
 @dataclass(frozen=True, slots=True)
 class Anchor(Node):
-    """A condition on the place between two characters; `word` is what ``\\b`` takes for word characters."""
+    r"""A condition on the place between two characters; `word` is what ``\b`` takes for word characters."""
 
     place: Place
     word: Ranges = ()
@@ -121,7 +121,7 @@ class Flags:
         """These flags with those of the letters set to `value`."""
         names = {"i": "ignore_case", "m": "multi_line", "s": "dot_all", "x": "verbose", "a": "ascii"}
         changes = {names[letter]: value for letter in letters if letter in names}
-        return Flags(**{name: changes.get(name, getattr(self, name)) for name in names.values()})
+        return replace(self, **changes)
 
 
 @dataclass(slots=True)
@@ -411,7 +411,7 @@ class _Parser:
         return not self.ecma and len(digits) == 3 and digits[0] in "0123" and all(d in "01234567" for d in digits)
 
     def _shorthand(self) -> Ranges | None:
-        """The set of ``\\d \\w \\s \\p{…}`` and their complements, if one comes next."""
+        r"""The set of ``\d \w \s \p{…}`` and their complements, if one comes next."""
         char = self.peek()
         if char in "pP" and (self.ecma or self.pattern.startswith("{", self.at + 1)):
             return self._property()
@@ -525,11 +525,11 @@ class _Parser:
                 self.at += 1
                 break
             first = False
-            sets.append(self._class_item(start))
+            sets.append(self._class_item())
         members = self._with_case(charset.union(*sets))
         return CharacterClass(charset.complement(members) if negative else members)
 
-    def _class_item(self, start: int) -> Ranges:
+    def _class_item(self) -> Ranges:
         low_start = self.at
         low = self._class_atom()
         if self.peek() != "-" or self.pattern[self.at + 1 : self.at + 2] in ("", "]"):
