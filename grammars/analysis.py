@@ -42,7 +42,7 @@ def parts_of(expression: ir.Expression) -> tuple[ir.Expression, ...]:
             return (part,)
         case ir.Members(keys, others):
             names = [key.rule for key in keys] + [other.rule for other in others]
-            return tuple(map(ir.Reference, names))
+            return tuple(ir.Reference(name) for name in names if name is not None)
         case ir.Items(first, rest):
             return tuple(map(ir.Reference, (*first, *([rest] if rest is not None else []))))
     return ()

@@ -92,10 +92,13 @@ class Budget(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A member of an object: its name as UTF-8, the rule of its value, and whether it must be there."""
+    """A member of an object: its name as UTF-8, the rule of its value, and whether it must be there.
+
+    Without a rule there is no value, and no colon: a container of such members is a list of distinct strings.
+    """
 
     name: bytes
-    rule: str
+    rule: str | None
     required: bool = False
 
 
@@ -103,11 +106,13 @@ class Key:
 class OtherKeys:
     """Members whose names are not declared: a language of UTF-8 texts, and the rule of their values.
 
-    The language is infinite.  Declared names and names that the object already has are never taken again.
+    The language is infinite.  Declared names and names that the object already has are never taken again.  With
+    `needed`, there must be such a member.
     """
 
     names: Regular
-    rule: str
+    rule: str | None
+    needed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,13 @@ them, so an object of 200 optional keys in any order costs what is visited, not 
 
 An **object** knows its keys (each with the rule of its value, and whether it is required), the classes of other
 keys (each a language of names with a rule), and bounds of the number of members.  Its parameter is
-PARAMETER [place, keys, count, names]:
+PARAMETER [place, keys, count, names, needed]:
 
 place  keys in order: index of the first key that may come next; in any order: how many required keys are missing
 keys   in any order: the trie of keys not seen yet
 count  members so far, as far as the bounds can tell counts apart
 names  trie of the names that no other member may have: the declared ones, and undeclared ones seen so far
+needed classes of other keys, as bits, of which there must still be a member
 
 A **loop** is a sequence of items between bounds, either in brackets with a separator, or without both; its
 parameter is PARAMETER [count].
@@ -55,7 +56,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "325b1233abf35c87"
+KERNELS = "42865651b668be99"
 
 # Descriptor of an object; its states lie one after the other: FIRST_KEY, NEXT_KEY, AFTER_VALUE, then COLON and
 # VALUE of each key and of each class of other keys.
@@ -64,13 +65,14 @@ KEY_TERMINAL, COLON_TERMINAL, COMMA_TERMINAL, CLOSE_TERMINAL = 5, 6, 7, 8
 PREFIX, ESCAPES, ALL_KEYS, REQUIRED, COUNTED = 9, 10, 11, 12, 13
 KEY_TABLE = 14  # per key: required, rule, offset of its name, length of its name; then the others, then windows
 KEY_WIDTH = 4
-OTHER_WIDTH = 3  # per class of other keys: terminal, language of the names, rule
+OTHER_WIDTH = 4  # per class of other keys: terminal, language of the names, rule, whether it is needed
+NO_VALUE = -1  # the rule of members without values
 
 # Descriptor of a loop; its states: FIRST_ITEM, NEXT_ITEM, AFTER_ITEM, or only the last when there are no brackets.
 LOOP_FIXED, LOOP_MINIMUM, LOOP_MAXIMUM, LOOP_REST, LOOP_SEPARATOR, LOOP_CLOSE, LOOP_DISTINCT = 0, 1, 2, 3, 4, 5, 6
 LOOP_RULES = 7
 
-PLACE, KEY_TRIE, COUNT, NAMES = 0, 1, 2, 3
+PLACE, KEY_TRIE, COUNT, NAMES, NEEDED = 0, 1, 2, 3, 4
 
 _MANY = 1 << 30
 
@@ -86,6 +88,15 @@ def _push_move(m: Memory, kind: int, number: int, node: int, target: int, parame
 
 
 @inner
+def _all_needed(m: Memory, d: int) -> int:
+    needed = 0
+    others = d + KEY_TABLE + KEY_WIDTH * m[d + KEYS]
+    for i in range(m[d + OTHERS]):
+        needed |= m[others + OTHER_WIDTH * i + 3] << i
+    return needed
+
+
+@inner
 def _field(m: Memory, d: int, parameter: int, field: int) -> int:
     """A field of an object's parameter; parameter 0 is the empty object's."""
     if parameter > 0:
@@ -94,16 +105,19 @@ def _field(m: Memory, d: int, parameter: int, field: int) -> int:
         return 0 if m[d + ORDERED] else m[d + REQUIRED]
     if field == COUNT:
         return 0
+    if field == NEEDED:
+        return _all_needed(m, d)
     return m[d + ALL_KEYS]
 
 
 @inner
-def _parameter(m: Memory, place: int, keys: int, count: int, names: int) -> int:
+def _parameter(m: Memory, place: int, keys: int, count: int, names: int, needed: int) -> int:
     position = height(m)
     push(m, place)
     push(m, keys)
     push(m, count)
     push(m, names)
+    push(m, needed)
     return intern(m, PARAMETER, position)
 
 
@@ -126,6 +140,17 @@ def _next_required(m: Memory, d: int, key: int) -> int:
     while key < m[d + KEYS] and m[d + KEY_TABLE + KEY_WIDTH * key] == 0:
         key += 1
     return key
+
+
+@inner
+def _needed(m: Memory, d: int, parameter: int) -> int:
+    """How many classes of other keys must still have a member."""
+    needed = _field(m, d, parameter, NEEDED)
+    count = 0
+    while needed:
+        needed &= needed - 1
+        count += 1
+    return count
 
 
 @inner
@@ -196,16 +221,18 @@ def _keys_offered(m: Memory, d: int, parameter: int, slack: int, missing: int) -
 def _push_keys(m: Memory, state: int, d: int, base: int, parameter: int, returns: int) -> None:
     """Offer the keys that may come next."""
     count, missing = _field(m, d, parameter, COUNT), _missing(m, d, parameter)
-    slack = _MANY if m[d + MAXIMUM] < 0 else m[d + MAXIMUM] - count - missing
+    slack = _MANY if m[d + MAXIMUM] < 0 else m[d + MAXIMUM] - count - missing - _needed(m, d, parameter)
     trie = _keys_offered(m, d, parameter, slack, missing)
     if trie != NO_WORDS:
         name = json_string(m, words(m, trie), 0, 0, m[d + ESCAPES])
         _push_move(m, BY_TERMINAL, m[d + KEY_TERMINAL], concat(m, m[d + PREFIX], name), -1 - state, parameter, returns)
-    if slack <= 0 or (m[d + ORDERED] and missing > 0):
+    if m[d + ORDERED] and missing > 0:
         return
-    names = _field(m, d, parameter, NAMES)
+    names, needed = _field(m, d, parameter, NAMES), _field(m, d, parameter, NEEDED)
     others = d + KEY_TABLE + KEY_WIDTH * m[d + KEYS]
     for i in range(m[d + OTHERS]):
+        if slack <= 0 and not (needed >> i) & 1:
+            continue
         cell = others + OTHER_WIDTH * i
         free = without(m, m[cell + 1], names if names != EMPTY else m[d + ALL_KEYS])
         name = json_string(m, free, 0, 0, m[d + ESCAPES])
@@ -215,7 +242,8 @@ def _push_keys(m: Memory, state: int, d: int, base: int, parameter: int, returns
 
 @inner
 def _push_close(m: Memory, d: int, parameter: int, returns: int) -> None:
-    if _missing(m, d, parameter) == 0 and _field(m, d, parameter, COUNT) >= m[d + MINIMUM]:
+    missing = _missing(m, d, parameter) + _field(m, d, parameter, NEEDED)
+    if missing == 0 and _field(m, d, parameter, COUNT) >= m[d + MINIMUM]:
         _push_terminal(m, m[d + CLOSE_TERMINAL], END, 0, returns)
 
 
@@ -320,7 +348,10 @@ def container_advance(m: Memory, state: int, parameter: int, payload: int) -> in
     d = state_cell(m, state, STATE_OFFSET)
     place, keys = _field(m, d, parameter, PLACE), _field(m, d, parameter, KEY_TRIE)
     names, count = _field(m, d, parameter, NAMES), _counted(m, d, parameter)
+    needed = _field(m, d, parameter, NEEDED)
     if kind == COLON:
+        index = state_cell(m, state, STATE_COUNT)
+        needed &= ~(1 << (index - m[d + KEYS]))
         if m[d + ORDERED]:
             place = m[d + KEYS]
         if names == EMPTY:
@@ -333,8 +364,8 @@ def container_advance(m: Memory, state: int, parameter: int, payload: int) -> in
             position = height(m)
             push_decoded(m, payload)
             names = with_end(m, names, position, 1)
-        push(m, state)
-        push(m, _parameter(m, place, keys, count, names))
+        push(m, state if _rule_of_key(m, d, index) >= 0 else state - (1 + 2 * index))
+        push(m, _parameter(m, place, keys, count, names, needed))
         return 1
     cell = d + KEY_TABLE + KEY_WIDTH * payload
     base = state if kind == FIRST_KEY else state - 1
@@ -347,8 +378,8 @@ def container_advance(m: Memory, state: int, parameter: int, payload: int) -> in
         if remaining == keys:
             return 0
         place, keys = place - m[cell], remaining
-    following = _parameter(m, place, keys, count, names if m[d + OTHERS] else 0)
-    push(m, base + 3 + 2 * payload)
+    following = _parameter(m, place, keys, count, names if m[d + OTHERS] else 0, needed)
+    push(m, base + 3 + 2 * payload if _rule_of_key(m, d, payload) >= 0 else base + 2)
     push(m, following)
     return 1
 

@@ -23,7 +23,7 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "325b1233abf35c87"
+KERNELS = "42865651b668be99"
 
 _RULE = "rule"
 
@@ -214,11 +214,11 @@ class Loader:
         table: list[int] = []
         names: list[int] = []
         for key in keys:
-            table += [key.required, self.rule_number(key.rule), name_offset + len(names), len(key.name)]
+            table += [key.required, self._rule_of_value(key.rule), name_offset + len(names), len(key.name)]
             names += key.name
         for other in others:
             terminal = self._other_terminal()
-            table += [terminal, self._node(other.names), self.rule_number(other.rule)]
+            table += [terminal, self._node(other.names), self._rule_of_value(other.rule), other.needed]
         counted = members.maximum is not None or members.minimum > 0
         descriptor = [
             len(keys),
@@ -243,6 +243,9 @@ class Loader:
             rows += [tables.COLON, 3, index, 0, tables.VALUE, 3, index, 0]
         opening = [tables.BY_TERMINAL, self._terminal(members.open), 1]
         return self._append(rows, [*opening, *descriptor, *table, *windows, *names])
+
+    def _rule_of_value(self, name: str | None) -> int:
+        return containers.NO_VALUE if name is None else self.rule_number(name)
 
     def _append(self, rows: list[int], data: list[int]) -> int:
         return int(self._arena.run(tables.append_states, np.array(rows, np.int32), np.array(data, np.int32)))

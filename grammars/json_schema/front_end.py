@@ -1,0 +1,112 @@
+"""`constrain.json_schema`: a JSON Schema as a grammar."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import referencing
+
+from constrain.grammars import ir
+from constrain.grammars.errors import GrammarSyntaxError, UnsatisfiableConstraintError
+from constrain.grammars.json_schema.drafts import LATEST, draft_of
+from constrain.grammars.json_schema.formulas import FALSE, TRUE, Formula
+from constrain.grammars.json_schema.normal_forms import NormalForms
+from constrain.grammars.json_schema.printing import Printer, TextOptions
+from constrain.grammars.json_schema.references import References
+from constrain.grammars.json_schema.whitespace import whitespace_of
+
+__all__ = ["json_schema"]
+
+
+def json_schema(
+    schema: Any,
+    *,
+    property_order: str = "schema",
+    whitespace: str = "flexible",
+    escapes: str = "any",
+    exponents: bool = True,
+    formats: bool = True,
+    registry: "referencing.Registry[Any] | None" = None,
+) -> ir.Grammar:
+    """JSON texts that a schema allows.
+
+    schema           a JSON Schema (a dictionary, a boolean, or its text), or a Python type
+    property_order   "schema": members in the order of the schema, those that it does not name behind them; "any"
+    whitespace       "flexible", "compact", "json.dumps", or a regular expression; see `whitespace.whitespace_of`
+    escapes          "any": strings may be escaped in every way of RFC 8259; "needed": only where they must be
+    exponents        whether numbers may have exponents
+    formats          whether `format` restricts strings
+    registry         documents that references may lead to; nothing is fetched
+
+    Raises UnsupportedSchemaError, with a JSON Pointer, for what cannot be enforced, UnsatisfiableConstraintError when
+    no value obeys the schema, GrammarSyntaxError for a text that is not JSON.
+    """
+    if property_order not in ("schema", "any"):
+        raise ValueError('property_order is "schema" or "any"')
+    if escapes not in ("any", "needed"):
+        raise ValueError('escapes is "any" or "needed"')
+    if isinstance(schema, type) or not isinstance(schema, dict | bool | str):
+        from constrain.grammars.python_types import schema_of
+
+        schema = schema_of(schema)
+    text = schema if isinstance(schema, str) else _text_of(schema)
+    options = TextOptions(whitespace_of(whitespace), property_order == "schema", escapes == "any", exponents)
+    printer, start = _printer(_document(text), options, formats=formats, registry=registry)
+    key = "" if registry is not None else repr(
+        ("json_schema", text, property_order, whitespace, escapes, exponents, formats)
+    )
+    return ir.Grammar(f"r{start}", {}, make_rule=printer.rule, key=key, source=text)
+
+
+def _text_of(schema: Any) -> str:
+    try:
+        return json.dumps(schema, allow_nan=False, default=_exact)
+    except (TypeError, ValueError) as error:
+        raise GrammarSyntaxError(f"the schema is not JSON: {error}") from error
+    except RecursionError:
+        raise GrammarSyntaxError("the schema is nested too deeply") from None
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
+def _document(text: str) -> Any:
+    try:
+        return json.loads(text, parse_float=Decimal, parse_constant=_refused)
+    except json.JSONDecodeError as error:
+        raise GrammarSyntaxError(error.msg, source=text, line=error.lineno, column=error.colno) from error
+    except RecursionError:
+        raise GrammarSyntaxError("the schema is nested too deeply", source=text) from None
+
+
+def _refused(name: str) -> Any:
+    raise GrammarSyntaxError(f"{name} is not a JSON value")
+
+
+def _printer(
+    document: Any, options: TextOptions, *, formats: bool, registry: "referencing.Registry[Any] | None"
+) -> tuple[Printer, Formula]:
+    if not isinstance(document, dict | bool):
+        raise GrammarSyntaxError("a schema is an object or a boolean")
+    references = References(document, draft_of(document, LATEST), registry)
+    forms = NormalForms(references, asserts_formats=formats)
+    if isinstance(document, bool):
+        start = TRUE if document else FALSE
+    else:
+        start = forms.formulas.schema(references.root)
+    _read_everything(forms)
+    if not forms.is_inhabited(start):
+        raise UnsatisfiableConstraintError("no value obeys the schema", pointer="")
+    return Printer(forms, options), start
+
+
+def _read_everything(forms: NormalForms) -> None:
+    """Read all schemas that can be reached, so that nothing unsupported comes to light later."""
+    number = 0
+    while number < len(forms.references):
+        if isinstance(forms.references[number].contents, dict):
+            forms.parts(number)
+        number += 1

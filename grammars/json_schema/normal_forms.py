@@ -1,0 +1,276 @@
+"""From formulas to sets of values, one level at a time, and whether there are any.
+
+`NormalForms.values` opens a formula: schemas are read keyword by keyword, combinators are applied to sets.  The items
+and members of what comes out are formulas again, so that a schema is normalised as far as somebody looks.
+
+Whether a formula has values at all is the least solution of "a type has a scalar, or a shape whose parts have
+values": a recursive schema that never ends denotes nothing.  The method is that of Attouche et al., "Witness
+Generation for JSON Schema" (VLDB 2022), section 5, without the final step of making the witness.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from constrain.grammars.errors import ResourceLimitError, UnsupportedSchemaError
+from constrain.grammars.json_schema import numbers, strings
+from constrain.grammars.json_schema import values as sets
+from constrain.grammars.json_schema.array_machines import ArrayMachine, PlainArrayRequirement
+from constrain.grammars.json_schema.formulas import FALSE, TRUE, Formula, Formulas
+from constrain.grammars.json_schema.reader import ALL_KEYWORDS, read_schema
+from constrain.grammars.json_schema.references import References, Schema
+from constrain.grammars.json_schema.settling import ObjectRequirement, settled_objects
+from constrain.grammars.json_schema.shapes import Arrays, Objects
+from constrain.grammars.json_schema.values import Values
+
+__all__ = ["CircularSchema", "NormalForms", "Part"]
+
+Part = Formula | Values
+"""What one keyword, or group of keywords, asks for."""
+
+Requirement = ArrayMachine | PlainArrayRequirement | ObjectRequirement
+
+_MAX_DEPTH = 200  # of combinators within combinators; each level takes a few frames of Python's stack
+
+
+class CircularSchema(UnsupportedSchemaError):
+    """A schema that refers to itself without an array or object in between."""
+
+
+class NormalForms:
+    """The formulas of a document, and their values."""
+
+    def __init__(self, references: References, *, asserts_formats: bool = True) -> None:
+        self.formulas = Formulas()
+        self.references = references
+        self.asserts_formats = asserts_formats
+        self._parts: dict[int, tuple[Part, ...]] = {}
+        self._values: dict[Formula, Values] = {TRUE: sets.ANY, FALSE: sets.NOTHING}
+        self._given: list[Values] = []
+        self._constants: dict[str, Formula] = {}
+        self._late: dict[Formula, Callable[[], Formula]] = {}
+        self._open: set[Formula] = set()
+        self._inhabited: dict[Formula, bool] = {TRUE: True, FALSE: False}
+
+    # Formulas
+
+    def schema(self, parent: Schema, contents: Any, *path: object) -> Formula:
+        """The formula of a schema below another one."""
+        if contents is True or contents == {}:
+            return TRUE
+        if contents is False:
+            return FALSE
+        if not isinstance(contents, dict):
+            pointer = "".join([parent.pointer, *(f"/{part}" for part in path)])
+            raise UnsupportedSchemaError("a schema must be an object or a boolean", pointer=pointer)
+        return self.formulas.schema(self.references.child(parent, contents, *path))
+
+    def given(self, values: Values) -> Formula:
+        """The formula of a set of values."""
+        if values is sets.ANY:
+            return TRUE
+        if values is sets.NOTHING:
+            return FALSE
+        self._given.append(values)
+        return self.formulas.given(len(self._given) - 1)
+
+    def formula(self, part: Part) -> Formula:
+        """A part as a formula."""
+        return self.given(part) if isinstance(part, Values) else part
+
+    def constant(self, value: Any) -> Formula:
+        """Being equal to a JSON value."""
+        key = json.dumps(_canonical(value), sort_keys=True)
+        known = self._constants.get(key)
+        if known is None:
+            known = self._constants[key] = self.given(self.equal_to(value))
+        return known
+
+    def equal_to(self, value: Any) -> Values:
+        """The set of one JSON value."""
+        match value:
+            case None:
+                return sets.only(null=True)
+            case bool():
+                return sets.only(booleans=(value,))
+            case int() | Decimal() | float() | Fraction():
+                point = Fraction(value)
+                return sets.only(number=numbers.between(point, point))
+            case str():
+                return sets.only(string=strings.words((value,)))
+            case list():
+                items = tuple(self.constant(item) for item in value)
+                return sets.only(arrays=(Arrays(items, FALSE, len(items), len(items)),))
+            case Mapping():
+                keys = {name: self.constant(item) for name, item in value.items()}
+                return sets.only(objects=(Objects(keys, frozenset(keys), ()),))
+        raise TypeError(f"not a JSON value: {value!r}")
+
+    def postponed(self, decide: Callable[[], Formula], kind: str, number: object) -> Formula:
+        """A formula that is worked out when its values are asked for; the same for equal `kind` and `number`."""
+        formula = self.formulas.postponed((kind, number))
+        self._late.setdefault(formula, decide)
+        return formula
+
+    # Values
+
+    def parts(self, number: int) -> tuple[Part, ...]:
+        """What the keywords of a schema ask for."""
+        known = self._parts.get(number)
+        if known is None:
+            known = self._parts[number] = tuple(read_schema(self, self.references[number]))
+        return known
+
+    def parts_of_keyword(self, schema: Schema, keyword: str) -> Formula:
+        """What one keyword of a schema asks for, as a formula."""
+        part = ALL_KEYWORDS[keyword](schema.contents[keyword], schema, self)
+        return TRUE if part is None else self.formula(part)
+
+    def values(self, formula: Formula) -> Values:
+        """The values that satisfy a formula.
+
+        Raises CircularSchema for one that is defined by itself, ResourceLimitError for too many cases.
+        """
+        known = self._values.get(formula)
+        if known is not None:
+            return known
+        if formula in self._open:
+            raise CircularSchema("the schema refers to itself without an array or object in between")
+        if len(self._open) > _MAX_DEPTH:
+            raise ResourceLimitError(f"combinators are nested more than {_MAX_DEPTH} deep", limit="max_grammar")
+        self._open.add(formula)
+        try:
+            result = self._opened(formula)
+        finally:
+            self._open.discard(formula)
+        self._values[formula] = result
+        return result
+
+    def _opened(self, formula: Formula) -> Values:
+        kind, payload = self.formulas.definition(formula)
+        match kind:
+            case "given":
+                return self._given[payload]
+            case "schema":
+                return self._all(self.parts(payload))
+            case "and":
+                return self._all(payload)
+            case "or":
+                return self._any(payload)
+            case "postponed":
+                return self.values(self._late[formula]())
+        return self._outside(payload)
+
+    def _all(self, parts: tuple[Part, ...]) -> Values:
+        result = sets.ANY
+        for part in parts:
+            if result.is_void():
+                return sets.NOTHING
+            one = part if isinstance(part, Values) else self.values(part)
+            result = sets.intersection(result, one, self.formulas)
+        return result
+
+    def _any(self, parts: tuple[Formula, ...]) -> Values:
+        result = sets.NOTHING
+        for part in parts:
+            result = sets.union(result, self.values(part))
+        return result
+
+    def _outside(self, formula: Formula) -> Values:
+        """The complement, by De Morgan: a schema is violated when one of its parts is."""
+        kind, payload = self.formulas.definition(formula)
+        negation = self.formulas.negation
+        match kind:
+            case "given":
+                return sets.complement(self._given[payload], self.formulas)
+            case "schema":
+                result = sets.NOTHING
+                for part in self.parts(payload):
+                    outside = (
+                        sets.complement(part, self.formulas)
+                        if isinstance(part, Values)
+                        else self.values(negation(part))
+                    )
+                    result = sets.union(result, outside)
+                return result
+            case "and":
+                return self._any(tuple(map(negation, payload)))
+            case "or":
+                return self._all(tuple(map(negation, payload)))
+            case "postponed":
+                return self.values(negation(self._late[formula]()))
+        raise TypeError(f"unexpected formula {kind}")
+
+    # Emptiness
+
+    def may_overlap(self, first: Formula, second: Formula) -> bool:
+        """Whether two formulas have a value in common; true also where that cannot be told yet."""
+        both = self.formulas.conjunction((first, second))
+        try:
+            return self.is_inhabited(both)
+        except CircularSchema:
+            return True
+
+    def is_inhabited(self, formula: Formula) -> bool:
+        """Whether any value satisfies a formula."""
+        known = self._inhabited.get(formula)
+        if known is None:
+            self._decide(formula)
+            known = self._inhabited[formula]
+        return known
+
+    def _decide(self, formula: Formula) -> None:
+        """Decide a formula and all that it depends on: the least solution, by rounds."""
+        needs: dict[Formula, list[Requirement]] = {}
+        pending = [formula]
+        while pending:
+            one = pending.pop()
+            if one in needs or one in self._inhabited:
+                continue
+            values = self.values(one)
+            alternatives = [] if _has_scalar(values) else self._requirements(values)
+            needs[one] = alternatives
+            if _has_scalar(values) or any(not alternative.formulas for alternative in alternatives):
+                self._inhabited[one] = True
+                continue
+            for alternative in alternatives:
+                pending.extend(alternative.formulas)
+        undecided = [one for one in reversed(needs) if one not in self._inhabited]
+        changed = True
+        while changed:
+            changed = False
+            for one in undecided:
+                if one not in self._inhabited and any(
+                    alternative.holds(self._inhabited) for alternative in needs[one]
+                ):
+                    self._inhabited[one] = changed = True
+        for one in undecided:
+            self._inhabited.setdefault(one, False)
+
+    def _requirements(self, values: Values) -> list[Requirement]:
+        found: list[Requirement] = []
+        for array in values.arrays:
+            if array.contains:
+                found.append(ArrayMachine(array, self.formulas))
+            else:
+                found.append(PlainArrayRequirement(array))
+        for shape in values.objects:
+            found.extend(map(ObjectRequirement, settled_objects(shape, self)))
+        return found
+
+
+def _canonical(value: Any) -> Any:
+    """A form in which equal JSON values are equal texts."""
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _canonical(item) for name, item in value.items()}
+    if isinstance(value, int | float | Decimal | Fraction) and not isinstance(value, bool):
+        return {"": str(Fraction(value))}
+    return value
+
+
+def _has_scalar(values: Values) -> bool:
+    return bool(values.null or values.booleans or values.numbers or not strings.is_empty(values.strings))

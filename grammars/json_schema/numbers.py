@@ -1,0 +1,300 @@
+"""Sets of numbers: unions of intervals, each with multiples that its numbers must and must not be.
+
+Exact throughout: bounds and multiples are decimals and fractions, never floats.  Printed, a set is a union of
+languages of JSON numbers; see `regular.Decimals` and `regular.Multiples` for what those recognise.
+"""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from math import gcd, lcm
+
+from constrain.grammars.errors import ResourceLimitError
+from constrain.grammars.regular import (
+    Complement,
+    Concatenation,
+    Decimals,
+    Empty,
+    Intersection,
+    Literal,
+    Multiples,
+    Regular,
+    Union,
+)
+
+__all__ = [
+    "ALL",
+    "INTEGERS",
+    "NONE",
+    "PLAIN_INTEGERS",
+    "Numbers",
+    "Piece",
+    "between",
+    "complement",
+    "intersection",
+    "language",
+    "listed",
+    "multiples",
+    "union",
+]
+
+MAX_FACTOR = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Numbers between bounds (None: no bound) that are multiples of `multiple` and of none of `not_multiples`.
+
+    `plain`: only such as are written without a point and an exponent, which is what draft 4 calls an integer.
+    """
+
+    low: Fraction | None = None
+    high: Fraction | None = None
+    strict_low: bool = False
+    strict_high: bool = False
+    multiple: Fraction | None = None
+    not_multiples: frozenset[Fraction] = frozenset()
+    plain: bool = False
+
+
+Numbers = tuple[Piece, ...]
+ALL: Numbers = (Piece(),)
+NONE: Numbers = ()
+INTEGERS: Numbers = (Piece(multiple=Fraction(1)),)
+PLAIN_INTEGERS: Numbers = (Piece(multiple=Fraction(1), plain=True),)
+
+
+def between(
+    low: Fraction | None = None, high: Fraction | None = None, *, strict_low: bool = False, strict_high: bool = False
+) -> Numbers:
+    """Numbers between bounds."""
+    return _settled(Piece(low, high, strict_low, strict_high))
+
+
+def multiples(of: Fraction) -> Numbers:
+    """Multiples of a positive number."""
+    return (Piece(multiple=of),)
+
+
+def _lcm(first: Fraction, second: Fraction) -> Fraction:
+    return Fraction(lcm(first.numerator, second.numerator), gcd(first.denominator, second.denominator))
+
+
+def _ceiling(number: Fraction, multiple: Fraction, strict: bool) -> Fraction:
+    quotient = number / multiple
+    rounded = -(-quotient.numerator // quotient.denominator)
+    if strict and rounded == quotient:
+        rounded += 1
+    return rounded * multiple
+
+
+def _floor(number: Fraction, multiple: Fraction, strict: bool) -> Fraction:
+    return -_ceiling(-number, multiple, strict)
+
+
+def _settled(piece: Piece) -> Numbers:
+    """The piece with bounds moved to multiples; nothing when it is empty."""
+    multiple = piece.multiple
+    if multiple is not None:
+        low = None if piece.low is None else _ceiling(piece.low, multiple, piece.strict_low)
+        high = None if piece.high is None else _floor(piece.high, multiple, piece.strict_high)
+        piece = replace(piece, low=low, high=high, strict_low=False, strict_high=False)
+    if piece.low is not None and piece.high is not None:
+        if piece.low > piece.high or (piece.low == piece.high and (piece.strict_low or piece.strict_high)):
+            return NONE
+    if piece.not_multiples and not _has_other(piece):
+        return NONE
+    return (piece,)
+
+
+def _has_other(piece: Piece) -> bool:
+    """Whether some number of the interval is no multiple of any of `not_multiples`."""
+
+    def is_other(number: Fraction) -> bool:
+        return all((number / excluded).denominator != 1 for excluded in piece.not_multiples)
+
+    multiple = piece.multiple
+    if multiple is None:
+        return piece.low is None or piece.low != piece.high or is_other(piece.low)
+    if any((multiple / excluded).denominator == 1 for excluded in piece.not_multiples):
+        return False
+    if piece.low is None or piece.high is None:
+        return True  # `multiple` itself is none of them, and so is every `1 + k·period`-th multiple
+    count = int((piece.high - piece.low) / multiple) + 1
+    period = 1
+    for excluded in piece.not_multiples:
+        period = lcm(period, (_lcm(multiple, excluded) / multiple).numerator)
+    if count >= period:
+        return True
+    return any(is_other(piece.low + i * multiple) for i in range(min(count, 100_000)))
+
+
+def _pair(first: Piece, second: Piece) -> Numbers:
+    low, strict_low = first.low, first.strict_low
+    if second.low is not None and (low is None or second.low > low or (second.low == low and second.strict_low)):
+        low, strict_low = second.low, second.strict_low
+    high, strict_high = first.high, first.strict_high
+    if second.high is not None and (high is None or second.high < high or (second.high == high and second.strict_high)):
+        high, strict_high = second.high, second.strict_high
+    multiple = first.multiple or second.multiple
+    if first.multiple is not None and second.multiple is not None:
+        multiple = _lcm(first.multiple, second.multiple)
+    excluded = first.not_multiples | second.not_multiples
+    return _settled(Piece(low, high, strict_low, strict_high, multiple, excluded, first.plain or second.plain))
+
+
+def intersection(first: Numbers, second: Numbers) -> Numbers:
+    """Numbers of both sets."""
+    if first is ALL or first == second:
+        return second
+    if second is ALL:
+        return first
+    return _distinct(piece for one in first for other in second for piece in _pair(one, other))
+
+
+def _distinct(pieces: object) -> Numbers:
+    return tuple(dict.fromkeys(pieces))  # type: ignore[call-overload, no-any-return]
+
+
+def union(first: Numbers, second: Numbers) -> Numbers:
+    """Numbers of either set."""
+    if first is ALL or second is ALL:
+        return ALL
+    return _distinct(first + second)
+
+
+def complement(numbers: Numbers) -> Numbers:
+    """Numbers outside a set."""
+    if numbers is ALL:
+        return NONE
+    result = ALL
+    for piece in numbers:
+        result = intersection(result, _outside(piece))
+    return result
+
+
+def _outside(piece: Piece) -> Numbers:
+    pieces: list[Piece] = []
+    if piece.low is not None:
+        pieces.append(Piece(high=piece.low, strict_high=not piece.strict_low))
+    if piece.high is not None:
+        pieces.append(Piece(low=piece.high, strict_low=not piece.strict_high))
+    if piece.multiple is not None:
+        pieces.append(Piece(not_multiples=frozenset((piece.multiple,))))
+    pieces.extend(Piece(multiple=excluded) for excluded in sorted(piece.not_multiples))
+    return tuple(pieces)
+
+
+# Printing
+
+
+def language(numbers: Numbers, *, exponent: bool = True, fraction: bool = True) -> Regular:
+    """The texts that denote a number of the set; without exponents or points where those are not wanted."""
+    parts = [part for piece in numbers for part in _signed(piece, exponent, fraction)]
+    if not parts:
+        return Empty()
+    return parts[0] if len(parts) == 1 else Union(tuple(parts))
+
+
+def _signed(piece: Piece, exponent: bool, fraction: bool) -> list[Regular]:
+    if piece.plain:
+        exponent = fraction = False
+    parts: list[Regular] = []
+    magnitude = _magnitude(piece, exponent, fraction)
+    if magnitude is not None:
+        parts.append(magnitude)
+    negated = replace(
+        piece,
+        low=None if piece.high is None else -piece.high,
+        high=None if piece.low is None else -piece.low,
+        strict_low=piece.strict_high,
+        strict_high=piece.strict_low,
+    )
+    magnitude = _magnitude(negated, exponent, fraction)
+    if magnitude is not None:
+        parts.append(Concatenation((Literal(b"-"), magnitude)))
+    return parts
+
+
+def _magnitude(piece: Piece, exponent: bool, fraction: bool) -> Regular | None:
+    """The numbers of a piece that are not negative."""
+    low, high, strict_low = piece.low, piece.high, piece.strict_low
+    zero = not piece.not_multiples and (low is None or low < 0 or (low == 0 and not strict_low))
+    if high is not None:
+        zero = zero and (high > 0 or (high == 0 and not piece.strict_high))
+    positive = high is None or high > 0
+    if low is not None and low <= 0:
+        low, strict_low = None, False
+    if positive and piece.multiple is not None:
+        if high is not None and high < piece.multiple:
+            positive = False
+        elif low is None and piece.not_multiples:
+            positive = bool(_settled(replace(piece, low=Fraction(0), strict_low=True)))
+    if not positive and not zero:
+        return None
+    if not positive:
+        return Decimals(zero=True, positive=False, exponent=exponent, fraction=fraction)
+    grain = _power_of_ten(piece.multiple)
+    exponent = exponent and all(_power_of_ten(one) is not None for one in piece.not_multiples)
+    base: Regular = Decimals(
+        zero=zero,
+        low=_decimal(low),
+        high=_decimal(high),
+        strict_low=strict_low,
+        strict_high=piece.strict_high and high is not None,
+        grain=grain,
+        exponent=exponent,
+        fraction=fraction,
+    )
+    parts = [base]
+    if piece.multiple is not None and grain is None:
+        parts.append(_multiples(piece.multiple, exponent, fraction))
+    for excluded in sorted(piece.not_multiples):
+        power = _power_of_ten(excluded)
+        if power is not None:
+            parts.append(Complement(Decimals(grain=power)))
+        else:
+            parts.append(Complement(_multiples(excluded, False, True)))
+    return base if len(parts) == 1 else Intersection(tuple(parts))
+
+
+def _power_of_ten(number: Fraction | None) -> int | None:
+    """k where the number is 10^k."""
+    if number is None:
+        return None
+    numerator, denominator = number.numerator, number.denominator
+    digits = str(max(numerator, denominator))
+    if min(numerator, denominator) != 1 or digits.strip("0") != "1":
+        return None
+    return len(digits) - 1 if numerator > 1 else 1 - len(digits)
+
+
+def _multiples(number: Fraction, exponent: bool, fraction: bool) -> Regular:
+    scale = 0
+    while (number * 10**scale).denominator != 1:
+        scale += 1
+    factor = (number * 10**scale).numerator
+    if factor > MAX_FACTOR:
+        raise ResourceLimitError(f"multiples of {number} need too large an automaton", limit="max_grammar")
+    return Multiples(factor, scale, exponent, fraction)
+
+
+def _decimal(number: Fraction | None) -> Decimal | None:
+    if number is None:
+        return None
+    with localcontext() as context:
+        context.prec = 100_000
+        return (Decimal(number.numerator) / Decimal(number.denominator)).normalize()
+
+
+def listed(piece: Piece, limit: int) -> list[Fraction] | None:
+    """The numbers of a piece, or None when there are more than `limit`."""
+    low, high, multiple = piece.low, piece.high, piece.multiple
+    if low is None or high is None:
+        return None
+    if low == high:
+        return [low]
+    if multiple is None or (high - low) / multiple >= limit:
+        return None
+    found = [low + i * multiple for i in range(int((high - low) / multiple) + 1)]
+    return [one for one in found if all((one / excluded).denominator != 1 for excluded in piece.not_multiples)]

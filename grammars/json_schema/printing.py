@@ -1,0 +1,295 @@
+"""From formulas to the rules of a grammar, each when the parser first predicts it.
+
+A rule is named after its formula: "v12" are the texts of the values of formula 12 with white space before them, "r12"
+those without.  Scalars of a value become one lexeme; objects become `ir.Members`, arrays `ir.Items` or, when their
+items have to be counted by what they are, rules named after the states of a machine.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from constrain.grammars import ir
+from constrain.grammars.errors import UnsatisfiableConstraintError
+from constrain.grammars.json_schema import numbers, strings
+from constrain.grammars.json_schema.array_machines import ArrayMachine
+from constrain.grammars.json_schema.array_machines import State as MachineState
+from constrain.grammars.json_schema.distinct import DistinctValues, distinct_strings, finite_domain, unsupported
+from constrain.grammars.json_schema.formulas import FALSE, Formula
+from constrain.grammars.json_schema.normal_forms import NormalForms
+from constrain.grammars.json_schema.settling import settled_objects
+from constrain.grammars.json_schema.shapes import Arrays, Objects
+from constrain.grammars.json_schema.values import Values
+from constrain.grammars.json_schema.whitespace import Whitespace
+from constrain.grammars.regular import Concatenation, Epsilon, JsonString, Literal, Regular, Union, Words
+
+__all__ = ["Printer", "TextOptions"]
+
+_NO_TEXT = ir.Alternation(())
+
+
+@dataclass(frozen=True, slots=True)
+class TextOptions:
+    """How values may be written.
+
+    ordered      members come in the order of the schema, those that it does not name behind them
+    any_escape   strings may be escaped in every way of RFC 8259, not only where they must be
+    exponent     numbers may have exponents
+    fraction     whole numbers may be written with a point
+    """
+
+    whitespace: Whitespace
+    ordered: bool = True
+    any_escape: bool = True
+    exponent: bool = True
+    fraction: bool = True
+
+
+class Printer:
+    """Makes the rules of a grammar from the formulas of a schema."""
+
+    def __init__(self, forms: NormalForms, options: TextOptions) -> None:
+        self._forms, self._options = forms, options
+        self._machines: list[tuple[ArrayMachine, dict[MachineState, bool]]] = []
+        self._distinct: list[DistinctValues] = []
+        self._numbers: dict[object, int] = {}
+        gap, space = options.whitespace.gap, options.whitespace
+        self._gap = gap
+        self._comma = self._punctuation(b"," + space.after_comma)
+        self._colon = self._punctuation(b":" + space.after_colon)
+        self._close_array, self._close_object = self._punctuation(b"]"), self._punctuation(b"}")
+        self._open = {
+            (nested, bracket): self._punctuation(bracket, nested) for nested in (False, True) for bracket in (b"[", b"{")
+        }
+        self._key_prefix = self._behind_gap(Literal(b'"'), True)
+
+    def rule(self, name: str) -> ir.Expression:
+        """The right-hand side of a rule."""
+        kind, number = name[0], name[1:]
+        if kind == "m":
+            machine, index, *counts = map(int, number.split("."))
+            return self._machine_rule(machine, (index, tuple(counts)))
+        if kind == "d":
+            domain, seen, count = map(int, number.split("."))
+            return self._distinct_rule(domain, seen, count)
+        return self._value(int(number), kind == "v")
+
+    # Lexemes
+
+    def _behind_gap(self, regular: Regular, nested: bool) -> Regular:
+        if not nested or isinstance(self._gap, Epsilon):
+            return regular
+        return Concatenation((self._gap, regular))
+
+    def _punctuation(self, text: bytes, nested: bool = True) -> ir.Terminal:
+        return ir.Terminal(self._behind_gap(Literal(text), nested))
+
+    def _scalars(self, values: Values) -> list[Regular]:
+        texts = [b"null"] if values.null else []
+        texts += [b"true" if one else b"false" for one in sorted(values.booleans)]
+        parts: list[Regular] = [Words(tuple(texts))] if texts else []
+        if values.numbers:
+            options = self._options
+            parts.append(numbers.language(values.numbers, exponent=options.exponent, fraction=options.fraction))
+        if not strings.is_empty(values.strings):
+            parts.append(self._string(values.strings))
+        return parts
+
+    def _string(self, language: Regular) -> Regular:
+        if language is strings.ANY:
+            return self._any_string
+        return Concatenation((Literal(b'"'), JsonString(language, self._options.any_escape)))
+
+    @cached_property
+    def _any_string(self) -> Regular:
+        return Concatenation((Literal(b'"'), JsonString(strings.ANY, self._options.any_escape)))
+
+    # Values
+
+    def _value(self, formula: Formula, nested: bool) -> ir.Expression:
+        values = self._forms.values(formula)
+        parts: list[ir.Expression] = []
+        scalars = self._scalars(values)
+        if scalars:
+            regular = scalars[0] if len(scalars) == 1 else Union(tuple(scalars))
+            parts.append(ir.Terminal(self._behind_gap(regular, nested)))
+        for array in values.arrays:
+            parts.append(self._array(array, nested))
+        for shape in values.objects:
+            parts += [self._object(one, nested) for one in settled_objects(shape, self._forms)]
+        parts = [part for part in parts if part is not _NO_TEXT]
+        if not parts:
+            raise UnsatisfiableConstraintError("no value obeys the schema")
+        return parts[0] if len(parts) == 1 else ir.Alternation(tuple(parts))
+
+    def _inhabited(self, formula: Formula) -> bool:
+        return self._forms.is_inhabited(formula)
+
+    @staticmethod
+    def _nested(formula: Formula) -> str:
+        return f"v{formula}"
+
+    # Objects
+
+    def _object(self, shape: Objects, nested: bool) -> ir.Expression:
+        """The objects of a settled shape.
+
+        Names whose values nothing satisfies are no keys, but they are not free for other members either.
+        """
+        keys, forbidden = [], []
+        for name, formula in shape.keys.items():
+            if self._inhabited(formula):
+                keys.append(ir.Key(name.encode(), self._nested(formula), name in shape.required))
+            elif name in shape.required:
+                return _NO_TEXT
+            else:
+                forbidden.append(name)
+        others = self._others(shape, forbidden)
+        if others is None:
+            return _NO_TEXT
+        needed = sum(key.required for key in keys) + len(shape.witnesses)
+        minimum = 0 if shape.minimum <= needed else shape.minimum
+        if not others and minimum > len(keys):
+            return _NO_TEXT
+        maximum = shape.maximum
+        if maximum is not None and (maximum < max(needed, minimum)):
+            return _NO_TEXT
+        return ir.Members(
+            keys=tuple(keys),
+            others=tuple(others),
+            minimum=minimum,
+            maximum=maximum if others or (maximum is not None and maximum < len(keys)) else None,
+            ordered=self._options.ordered,
+            open=self._open[nested, b"{"],
+            close=self._close_object,
+            comma=self._comma,
+            colon=self._colon,
+            key_prefix=self._key_prefix,
+            any_escape=self._options.any_escape,
+        )
+
+    def _others(self, shape: Objects, forbidden: list[str]) -> list[ir.OtherKeys] | None:
+        others = []
+        allowed = strings.complement(strings.words(forbidden))
+        for one in shape.classes:
+            if self._inhabited(one.formula):
+                names = strings.intersection(one.names, allowed)
+                others.append(ir.OtherKeys(names, self._nested(one.formula)))
+        for witness in shape.witnesses:
+            if not self._inhabited(witness.formula):
+                return None
+            names = strings.intersection(witness.names, allowed)
+            others.append(ir.OtherKeys(names, self._nested(witness.formula), needed=True))
+        return others
+
+    # Arrays
+
+    def _array(self, shape: Arrays, nested: bool) -> ir.Expression:
+        shape = self._without_impossible_items(shape)
+        if shape.is_void():
+            return _NO_TEXT
+        limit = shape.limit()
+        if shape.unique and (limit is None or limit > 1):
+            return self._array_of_distinct(shape, nested)
+        if shape.repeating:
+            raise unsupported("arrays in which some item repeats")
+        if shape.contains:
+            return self._counted_array(shape, nested)
+        first = [self._nested(formula) for formula in shape.prefix[:limit]]
+        rest = None if shape.rest == FALSE or (limit is not None and limit <= len(first)) else self._nested(shape.rest)
+        return ir.Items(
+            tuple(first),
+            rest,
+            shape.minimum,
+            limit,
+            self._open[nested, b"["],
+            self._close_array,
+            self._comma,
+        )
+
+    def _without_impossible_items(self, shape: Arrays) -> Arrays:
+        """The shape with FALSE for what nothing satisfies."""
+        prefix = tuple(formula if self._inhabited(formula) else FALSE for formula in shape.prefix)
+        rest = shape.rest if self._inhabited(shape.rest) else FALSE
+        if prefix == shape.prefix and rest == shape.rest:
+            return shape
+        return Arrays(
+            prefix, rest, shape.minimum, shape.maximum, shape.contains, shape.unique, shape.repeating
+        )
+
+    def _counted_array(self, shape: Arrays, nested: bool) -> ir.Expression:
+        number = self._numbers.get(shape)
+        if number is None:
+            machine = ArrayMachine(shape, self._forms.formulas)
+            items = {formula for state in machine.states() for formula, _ in machine.options(state)}
+            live = machine.live_states({formula: self._inhabited(formula) for formula in items})
+            number = self._numbers[shape] = len(self._machines)
+            self._machines.append((machine, live))
+        machine, live = self._machines[number]
+        if not live[machine.start]:
+            return _NO_TEXT
+        start = ir.Alternation(tuple(self._machine_steps(number, machine.start, ())))
+        return ir.Sequence((self._open[nested, b"["], start))
+
+    def _machine_rule(self, number: int, state: MachineState) -> ir.Expression:
+        return ir.Alternation(tuple(self._machine_steps(number, state, (self._comma,))))
+
+    def _machine_steps(self, number: int, state: MachineState, before: tuple[ir.Terminal, ...]) -> list[ir.Expression]:
+        machine, live = self._machines[number]
+        steps: list[ir.Expression] = [self._close_array] if machine.may_end(state) else []
+        for formula, following in machine.options(state):
+            if live[following] and self._inhabited(formula):
+                index, counts = following
+                rule = ".".join(map(str, (f"m{number}", index, *counts)))
+                steps.append(ir.Sequence((*before, ir.Reference(self._nested(formula)), ir.Reference(rule))))
+        return steps
+
+    # Arrays of distinct items
+
+    def _array_of_distinct(self, shape: Arrays, nested: bool) -> ir.Expression:
+        language = distinct_strings(shape, self._forms)
+        if language is not None:
+            return self._distinct_strings(shape, language, nested)
+        number = self._numbers.get(shape)
+        if number is None:
+            number = self._numbers[shape] = len(self._distinct)
+            self._distinct.append(finite_domain(shape, self._forms))
+        domain = self._distinct[number]
+        if not domain.is_live(0, 0):
+            return _NO_TEXT
+        start = ir.Alternation(tuple(self._distinct_steps(number, 0, 0, ())))
+        return ir.Sequence((self._open[nested, b"["], start))
+
+    def _distinct_rule(self, number: int, seen: int, count: int) -> ir.Expression:
+        return ir.Alternation(tuple(self._distinct_steps(number, seen, count, (self._comma,))))
+
+    def _distinct_steps(
+        self, number: int, seen: int, count: int, before: tuple[ir.Terminal, ...]
+    ) -> list[ir.Expression]:
+        domain = self._distinct[number]
+        steps: list[ir.Expression] = [self._close_array] if domain.may_end(count) else []
+        for formula, following in domain.options(seen, count):
+            rule = ir.Reference(f"d{number}.{following}.{count + 1}")
+            steps.append(ir.Sequence((*before, ir.Reference(self._nested(formula)), rule)))
+        return steps
+
+    def _distinct_strings(self, shape: Arrays, language: Regular, nested: bool) -> ir.Expression:
+        """Distinct strings are what the names of an object's members are."""
+        texts = strings.finite_words(language)
+        limit = shape.maximum
+        if texts is not None and limit is not None and limit >= len(texts):
+            limit = None
+        if texts is not None and shape.minimum > len(texts):
+            return _NO_TEXT
+        return ir.Members(
+            keys=tuple(ir.Key(text, None) for text in texts or ()),
+            others=() if texts is not None else (ir.OtherKeys(language, None),),
+            minimum=shape.minimum,
+            maximum=limit,
+            ordered=False,
+            open=self._open[nested, b"["],
+            close=self._close_array,
+            comma=self._comma,
+            colon=self._colon,
+            key_prefix=self._key_prefix,
+            any_escape=self._options.any_escape,
+        )

@@ -1,0 +1,196 @@
+"""Schemas by number, and what their references mean.
+
+A schema is its contents together with the scope it is read in: its draft, its base URI, and, for `$dynamicRef`, the
+resources that evaluation has come through.  The same contents in the same scope are the same number.
+
+Most documents are one resource whose references are JSON Pointers into itself; those are followed directly.  Only
+other documents are given to the `referencing` library, whose registry is made when the first reference needs it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import unquote, urldefrag, urljoin
+
+import referencing
+import referencing.exceptions
+import referencing.jsonschema
+from jsonschema_specifications import REGISTRY as METASCHEMAS
+
+from constrain.grammars.errors import UnsupportedSchemaError
+from constrain.grammars.json_schema.drafts import Draft, draft_of
+
+__all__ = ["References", "Schema", "Scope"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a schema's references and keywords are relative to.
+
+    `base` is a URI; `entered` the base URIs of all resources on the way here, outermost first (the dynamic scope).
+    """
+
+    draft: Draft
+    base: str
+    entered: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A schema in its scope.  `pointer` is where it was first found, for messages."""
+
+    contents: Any
+    scope: Scope
+    pointer: str
+
+
+def _token(part: object) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
+def _contains_id(contents: Any, keyword: str) -> bool:
+    """Whether anything below the root looks like a schema with a base URI or an anchor of its own."""
+    pending = list(contents.values() if isinstance(contents, dict) else contents)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            if isinstance(node.get(keyword), str) or "$anchor" in node or "$dynamicAnchor" in node:
+                return True
+            pending.extend(node.values())
+        elif isinstance(node, list):
+            pending.extend(node)
+    return False
+
+
+class References:
+    """The schemas of one document, and of those that it refers to."""
+
+    def __init__(self, document: Any, draft: Draft, registry: referencing.Registry[Any] | None = None) -> None:
+        self._document, self._given = document, registry
+        self._schemas: list[Schema] = []
+        self._numbers: dict[tuple[int, Scope], int] = {}
+        identifier = document.get(draft.id_keyword) if isinstance(document, dict) else None
+        base = identifier.rstrip("#") if isinstance(identifier, str) else ""
+        self._root_scope = Scope(draft, base, (base,))
+        self._is_plain = not isinstance(document, dict | list) or not _contains_id(document, draft.id_keyword)
+        self.root = self._number(document, self._root_scope, "")
+
+    def __len__(self) -> int:
+        return len(self._schemas)
+
+    def __getitem__(self, number: int) -> Schema:
+        return self._schemas[number]
+
+    def _number(self, contents: Any, scope: Scope, pointer: str) -> int:
+        key = id(contents), scope
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self._schemas)
+            self._schemas.append(Schema(contents, scope, pointer))
+        return number
+
+    def child(self, parent: Schema, contents: Any, *path: object) -> int:
+        """The number of a schema that stands below another one."""
+        pointer = "".join([parent.pointer, *(f"/{_token(part)}" for part in path)])
+        scope = parent.scope
+        if not self._is_plain or scope.base != self._root_scope.base:
+            scope = self._entered(contents, scope)
+        return self._number(contents, scope, pointer)
+
+    def _entered(self, contents: Any, scope: Scope) -> Scope:
+        """The scope inside a schema, which may be a resource of its own."""
+        draft = draft_of(contents, scope.draft)
+        identifier = contents.get(draft.id_keyword) if isinstance(contents, dict) else None
+        if not isinstance(identifier, str) or (draft.lone_ref and ("$ref" in contents or identifier.startswith("#"))):
+            return scope
+        return self._within(draft, urldefrag(urljoin(scope.base, identifier)).url, scope.entered)
+
+    @staticmethod
+    def _within(draft: Draft, base: str, entered: tuple[str, ...]) -> Scope:
+        return Scope(draft, base, entered if base in entered else (*entered, base))
+
+    # References
+
+    def referred(self, schema: Schema, reference: str) -> int:
+        """The schema that `$ref` names.  Raises UnsupportedSchemaError when there is none."""
+        if self._is_plain and schema.scope is self._root_scope and reference.startswith("#"):
+            contents = self._pointed(schema, reference)
+            return self._number(contents, schema.scope, unquote(reference[1:]))
+        return self._found(schema, "$ref", reference)[0]
+
+    def _pointed(self, schema: Schema, reference: str) -> Any:
+        pointer = unquote(reference[1:])
+        node = self._document
+        if pointer and not pointer.startswith("/"):
+            raise self._unresolved(schema, "$ref", reference)
+        for token in pointer.split("/")[1:]:
+            token = token.replace("~1", "/").replace("~0", "~")
+            if isinstance(node, Mapping) and token in node:
+                node = node[token]
+            elif isinstance(node, list) and token.isdecimal() and int(token) < len(node):
+                node = node[int(token)]
+            else:
+                raise self._unresolved(schema, "$ref", reference)
+        return node
+
+    @staticmethod
+    def _unresolved(schema: Schema, keyword: str, reference: object) -> UnsupportedSchemaError:
+        return UnsupportedSchemaError(
+            f"the reference {reference!r} leads nowhere", pointer=schema.pointer, keyword=keyword
+        )
+
+    @cached_property
+    def _registry(self) -> referencing.Registry[Any]:
+        specification = referencing.jsonschema.specification_with(self._root_scope.draft.uri)
+        resource = referencing.Resource.from_contents(self._document, default_specification=specification)
+        registry = METASCHEMAS if self._given is None else METASCHEMAS.combine(self._given)
+        return registry.with_resource(self._root_scope.base, resource).crawl()
+
+    def _found(self, schema: Schema, keyword: str, reference: str) -> tuple[int, str, bool]:
+        """The schema that a reference names, its fragment, and whether that is a dynamic anchor."""
+        uri, fragment = urldefrag(urljoin(schema.scope.base, reference))
+        try:
+            resolver = self._registry.resolver(uri)
+            resolved = resolver.lookup(f"#{fragment}")
+            dynamic = bool(fragment) and not fragment.startswith("/") and self._is_dynamic(uri, fragment)
+        except (referencing.exceptions.Unresolvable, referencing.exceptions.NoSuchResource, ValueError):
+            raise self._unresolved(schema, keyword, reference) from None
+        base = resolved.resolver._base_uri
+        draft = self._draft_at(base, schema.scope.draft)
+        scope = self._within(draft, base, schema.scope.entered)
+        return self._number(resolved.contents, scope, reference), fragment, dynamic
+
+    def _draft_at(self, base: str, default: Draft) -> Draft:
+        if base == self._root_scope.base:
+            return self._root_scope.draft
+        return draft_of(self._registry.contents(base), default)
+
+    def _is_dynamic(self, uri: str, anchor: str) -> bool:
+        try:
+            found = self._registry.anchor(uri, anchor).value
+        except (referencing.exceptions.NoSuchAnchor, referencing.exceptions.NoSuchResource):
+            return False
+        return isinstance(found, referencing.jsonschema.DynamicAnchor)
+
+    def dynamically_referred(self, schema: Schema, reference: str) -> int:
+        """The schema that `$dynamicRef` names: the outermost resource with that dynamic anchor has it."""
+        number, anchor, dynamic = self._found(schema, "$dynamicRef", reference)
+        if not dynamic:
+            return number
+        for uri in schema.scope.entered:
+            if self._is_dynamic(uri, anchor):
+                return self._found(schema, "$dynamicRef", f"{uri}#{anchor}")[0]
+        return number
+
+    def recursively_referred(self, schema: Schema, reference: str) -> int:
+        """The schema that `$recursiveRef` names: the outermost resource with `$recursiveAnchor`, if its own has it."""
+        number = self._found(schema, "$recursiveRef", reference)[0]
+        contents = self[number].contents
+        if not isinstance(contents, dict) or contents.get("$recursiveAnchor") is not True:
+            return number
+        for uri in schema.scope.entered:
+            outer = self._registry.contents(uri)
+            if isinstance(outer, dict) and outer.get("$recursiveAnchor") is True:
+                return self._found(schema, "$recursiveRef", uri)[0]
+        return number

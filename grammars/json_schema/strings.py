@@ -1,0 +1,181 @@
+"""Sets of strings: regular languages on the decoded text, simplified as they are combined.
+
+Everything a schema can say of a string is regular: patterns, lengths, formats, enumerations, and what `not` makes
+of them.  The operations keep the forms that are cheap to recognise (no restriction, a finite set, a length) and
+otherwise leave the work to the automata.
+"""
+
+from collections.abc import Iterable
+
+from constrain.grammars.automata.language import Language
+from constrain.grammars.regular import (
+    ANY_CHARACTER,
+    ANY_TEXT,
+    Complement,
+    Empty,
+    Intersection,
+    Regular,
+    Repetition,
+    Union,
+    Without,
+    Words,
+)
+
+__all__ = [
+    "ANY",
+    "NONE",
+    "complement",
+    "contains",
+    "finite_words",
+    "intersection",
+    "is_empty",
+    "length_between",
+    "union",
+    "words",
+]
+
+ANY: Regular = ANY_TEXT
+NONE: Regular = Empty()
+
+
+def words(texts: Iterable[str]) -> Regular:
+    """A finite set of strings; those that are not Unicode texts (lone surrogates) cannot be written and are left out."""
+    encoded = []
+    for text in texts:
+        try:
+            encoded.append(text.encode())
+        except UnicodeEncodeError:
+            continue
+    return Words(tuple(dict.fromkeys(encoded))) if encoded else NONE
+
+
+def length_between(minimum: int, maximum: int | None) -> Regular:
+    """Strings of `minimum` to `maximum` characters."""
+    if minimum <= 0 and maximum is None:
+        return ANY
+    if maximum is not None and maximum < max(minimum, 0):
+        return NONE
+    return Repetition(ANY_CHARACTER, max(minimum, 0), maximum)
+
+
+def _is_length(language: Regular) -> bool:
+    return isinstance(language, Repetition) and language.part is ANY_CHARACTER
+
+
+def contains(language: Regular, text: bytes) -> bool:
+    """Whether a text belongs to a language."""
+    if language is ANY:
+        return True
+    if isinstance(language, Words):
+        return text in language.words
+    if isinstance(language, Repetition) and language.part is ANY_CHARACTER:
+        length = len(text.decode())
+        return language.minimum <= length and (language.maximum is None or length <= language.maximum)
+    if isinstance(language, Without) and language.part is ANY:
+        return text not in language.words
+    return text in Language(language)
+
+
+def _is_simple(language: Regular) -> bool:
+    """Whether a language is known not to be empty by its form."""
+    return language is ANY or isinstance(language, Words | Without) or _is_length(language)
+
+
+def is_empty(language: Regular) -> bool:
+    """Whether a language has no string."""
+    if isinstance(language, Empty):
+        return True
+    if isinstance(language, Without) and language.part is not ANY:
+        return Language(language).is_empty()
+    return not _is_simple(language) and Language(language).is_empty()
+
+
+def _filtered(finite: Words, language: Regular) -> Regular:
+    if isinstance(language, Words):
+        kept = tuple(text for text in finite.words if text in set(language.words))
+    else:
+        automaton = None if _is_simple(language) else Language(language)
+        kept = tuple(
+            text for text in finite.words if (contains(language, text) if automaton is None else text in automaton)
+        )
+    return Words(kept) if kept else NONE
+
+
+def intersection(first: Regular, second: Regular) -> Regular:
+    """Strings of both languages."""
+    if first is second or second is ANY:
+        return first
+    if first is ANY:
+        return second
+    if isinstance(first, Empty) or isinstance(second, Empty):
+        return NONE
+    if isinstance(first, Words):
+        return _filtered(first, second)
+    if isinstance(second, Words):
+        return _filtered(second, first)
+    if isinstance(first, Repetition) and isinstance(second, Repetition) and _is_length(first) and _is_length(second):
+        maxima = [bound for bound in (first.maximum, second.maximum) if bound is not None]
+        return length_between(max(first.minimum, second.minimum), min(maxima, default=None))
+    parts: list[Regular] = []
+    for language in (first, second):
+        parts += language.parts if isinstance(language, Intersection) else (language,)
+    return Intersection(tuple(dict.fromkeys(parts)))
+
+
+def union(first: Regular, second: Regular) -> Regular:
+    """Strings of either language."""
+    if first is second or isinstance(second, Empty) or first is ANY:
+        return first
+    if isinstance(first, Empty) or second is ANY:
+        return second
+    if isinstance(first, Words) and isinstance(second, Words):
+        return Words(tuple(dict.fromkeys(first.words + second.words)))
+    parts: list[Regular] = []
+    for language in (first, second):
+        parts += language.parts if isinstance(language, Union) else (language,)
+    return Union(tuple(dict.fromkeys(parts)))
+
+
+def complement(language: Regular) -> Regular:
+    """Strings that are not in a language."""
+    if language is ANY:
+        return NONE
+    if isinstance(language, Empty):
+        return ANY
+    if isinstance(language, Words):
+        return Without(ANY, language.words)
+    if isinstance(language, Without) and language.part is ANY:
+        return Words(language.words)
+    if isinstance(language, Repetition) and _is_length(language):
+        shorter = length_between(0, language.minimum - 1)
+        longer = NONE if language.maximum is None else length_between(language.maximum + 1, None)
+        return union(shorter, longer)
+    return Intersection((ANY, Complement(language)))
+
+
+def finite_words(language: Regular, limit: int = 1000) -> tuple[bytes, ...] | None:
+    """The strings of a language, or None when there are more than `limit`, or too long ones to tell."""
+    if isinstance(language, Empty):
+        return ()
+    if isinstance(language, Words):
+        return language.words if len(language.words) <= limit else None
+    if _is_simple(language):
+        return None
+    automaton = Language(language)
+    found: list[bytes] = []
+    pending = [b""] if not automaton.is_empty() else []
+    steps = 0
+    while pending:
+        prefix = pending.pop()
+        steps += 1
+        if len(prefix) > 256 or steps > 20 * limit:
+            return None
+        if prefix in automaton:
+            found.append(prefix)
+            if len(found) > limit:
+                return None
+        following = automaton.next_bytes(prefix)
+        if len(following) > 100:  # practically every character: more words than anyone enumerates
+            return None
+        pending.extend(prefix + bytes([byte]) for byte in sorted(following, reverse=True))
+    return tuple(found)
