@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from constrain.compilation import CompiledConstraint, compile  # noqa: A004
     from constrain.grammars.ebnf import ebnf
     from constrain.grammars.ir import Grammar
+    from constrain.grammars.json_schema import json_schema
     from constrain.grammars.lark_syntax import lark
     from constrain.grammars.regex import regex
     from constrain.tokenizer_index.compiled import allocate_token_bitmask
@@ -31,6 +32,7 @@ _HOMES = {
     "compile": "constrain.compilation",
     "ebnf": "constrain.grammars.ebnf",
     "errors": "constrain.errors",
+    "json_schema": "constrain.grammars.json_schema",
     "lark": "constrain.grammars.lark_syntax",
     "regex": "constrain.grammars.regex",
 }
@@ -45,6 +47,7 @@ __all__ = [
     "compile",
     "ebnf",
     "errors",
+    "json_schema",
     "lark",
     "regex",
 ]

@@ -507,5 +507,3 @@ KEYWORDS: dict[str, Keyword] = {
     "dependentSchemas": dependentSchemas,
     "dependencies": dependencies,
 }
-"""The keywords in the order in which they are read: those that name members first, for the order of members, and
-those that make cases last."""

@@ -1,4 +1,8 @@
-"""Reading a schema: its keywords in turn, those that its draft knows."""
+"""Reading a schema: its keywords in turn, those that its draft knows.
+
+The order of keywords is the order in which members are met, hence that in which an ordered object has them.  Keywords
+that name members but do not describe them come last.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +21,8 @@ ALL_KEYWORDS: dict[str, Keyword] = {
     "unevaluatedItems": unevaluated_items,
 }
 
+_NAMING_NO_ORDER = frozenset(("required", "dependentRequired", "dependencies", "not", "if"))
+
 
 def read_schema(forms: "NormalForms", schema: "Schema") -> "list[Part]":
     """What each keyword of a schema asks for.  Raises UnsupportedSchemaError for what cannot be enforced."""
@@ -24,10 +30,10 @@ def read_schema(forms: "NormalForms", schema: "Schema") -> "list[Part]":
     draft = schema.scope.draft
     if draft.lone_ref and "$ref" in contents:
         return [forms.parts_of_keyword(schema, "$ref")]
-    parts = []
-    for keyword, read in ALL_KEYWORDS.items():
-        if keyword in contents and (keyword in draft.places or keyword in draft.assertions):
-            part = read(contents[keyword], schema, forms)
+    parts, late = [], []
+    for keyword, value in contents.items():
+        if keyword in ALL_KEYWORDS and (keyword in draft.places or keyword in draft.assertions):
+            part = ALL_KEYWORDS[keyword](value, schema, forms)
             if part is not None:
-                parts.append(part)
-    return parts
+                (late if keyword in _NAMING_NO_ORDER else parts).append(part)
+    return parts + late
