@@ -1,4 +1,7 @@
-"""Settings of the whole suite."""
+"""Settings of the whole suite.
+
+``HYPOTHESIS_PROFILE=thorough TEST_EFFORT=100 pytest`` draws new random examples, and a hundred times as many.
+"""
 
 import os
 
@@ -7,5 +10,5 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "default", deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), print_blob=True
 )
-settings.register_profile("thorough", parent=settings.get_profile("default"), derandomize=False, max_examples=5000)
+settings.register_profile("thorough", parent=settings.get_profile("default"), derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

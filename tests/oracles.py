@@ -107,3 +107,8 @@ class ByteGrammar:
         """Whether some text of the language begins so."""
         symbols = tuple(text)
         return (0, len(symbols)) in self._relations(symbols, True)[self.start]
+
+
+def grammar_of(expression: regular.Regular) -> ir.Grammar:
+    """The grammar of a single terminal."""
+    return ir.Grammar("start", {"start": ir.Terminal(expression)})

@@ -1,10 +1,21 @@
 """Hypothesis strategies shared by the tests: random languages, vocabularies and texts over a small alphabet."""
 
+import os
+
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from constrain.grammars import ir, regular
 
 ALPHABET = b"ab(,\xc3\xa9"
+
+EFFORT = int(os.environ.get("TEST_EFFORT", "1"))
+
+
+def examples(count: int) -> settings:
+    """So many examples; the environment variable TEST_EFFORT multiplies them, for fuzzing."""
+    return settings(max_examples=count * EFFORT)
+
 
 texts = st.lists(st.sampled_from(list(ALPHABET)), max_size=6).map(bytes)
 
@@ -29,6 +40,23 @@ def regulars(leaves: int = 6) -> st.SearchStrategy[regular.Regular]:
         )
 
     return st.recursive(base, extend, max_leaves=leaves)
+
+
+def booleans(leaves: int = 6) -> st.SearchStrategy[regular.Regular]:
+    """Random regular expressions with intersections, complements and differences at any depth."""
+
+    def extend(inner: st.SearchStrategy[regular.Regular]) -> st.SearchStrategy[regular.Regular]:
+        several = st.lists(inner, min_size=2, max_size=3).map(tuple)
+        return st.one_of(
+            several.map(regular.Concatenation),
+            several.map(regular.Union),
+            several.map(regular.Intersection),
+            inner.map(regular.Complement),
+            st.builds(regular.Without, inner, st.lists(texts, max_size=3).map(tuple)),
+            st.builds(regular.Repetition, inner, st.integers(0, 2), st.sampled_from([None, 2, 3])),
+        )
+
+    return st.recursive(regulars(2), extend, max_leaves=leaves)
 
 
 @st.composite

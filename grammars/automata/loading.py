@@ -5,7 +5,8 @@ program is in postfix order, with its operands on the store's stack; flattening 
 expressions do not touch Python's recursion limit.
 """
 
-from decimal import Context, Decimal
+from dataclasses import replace
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ from constrain.grammars.automata.nodes import (
 from constrain.grammars.automata.store import OK, STATUS, at, cut, height, intern, push
 from constrain.grammars.automata.tries import build_trie
 
-KERNELS = "325b1233abf35c87"
+KERNELS = "42865651b668be99"
 
 _EMPTY, _EPSILON, _LITERAL, _SYMBOLS, _CHARS, _CONCAT, _UNION, _INTERSECT = 0, 1, 2, 3, 4, 5, 6, 7
 _NOT, _REPEAT, _JSON, _WORDS, _WITHOUT, _TABLE, _DECIMALS, _MULTIPLES = 8, 9, 10, 11, 12, 13, 14, 15
@@ -92,7 +93,37 @@ def _bound(number: Decimal | None) -> tuple[int, list[int]]:
 _EXACT = Context(prec=100_000)
 
 
+def _settled(node: regular.Decimals) -> regular.Decimals:
+    """The same numbers, with bounds that some number meets: whole ones where no others can be written, and `positive`
+    false where they exclude each other.
+    """
+    low, high, strict_low, strict_high, grain = node.low, node.high, node.strict_low, node.strict_high, node.grain
+    if not node.exponent and not node.fraction and (grain is None or grain < 0):
+        grain = 0
+        with localcontext(_EXACT):
+            if low is not None:
+                ceiling = low.to_integral_value(ROUND_CEILING)
+                low, strict_low = ceiling + (strict_low and ceiling == low), False
+            if high is not None:
+                floor = high.to_integral_value(ROUND_FLOOR)
+                high, strict_high = floor - (strict_high and floor == high), False
+    positive = node.positive
+    if high is not None:
+        least = Decimal(0) if low is None else low
+        positive = positive and (least < high or (least == high > 0 and not (strict_low or strict_high)))
+    return replace(
+        node,
+        positive=positive,
+        low=low if positive else None,
+        high=high if positive else None,
+        strict_low=strict_low,
+        strict_high=strict_high,
+        grain=grain,
+    )
+
+
 def _specification(program: Program, node: regular.Decimals) -> None:
+    node = _settled(node)
     low_exponent, low = _bound(node.low)
     high_exponent, high = _bound(node.high)
     flags = 0
