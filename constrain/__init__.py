@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from constrain import errors
     from constrain.compilation import CompiledConstraint, compile  # noqa: A004
+    from constrain.decoders.bitmask import apply_token_bitmask_inplace
+    from constrain.decoders.logits_processor import LogitsProcessor
+    from constrain.decoders.masked import MaskedDecoding
+    from constrain.generation import Generation, generate, stream
     from constrain.grammars.ebnf import ebnf
     from constrain.grammars.ir import Grammar
     from constrain.grammars.json_schema import json_schema
     from constrain.grammars.lark_syntax import lark
     from constrain.grammars.regex import regex
+    from constrain.models import Model, load, wrap
     from constrain.tokenizer_index.compiled import allocate_token_bitmask
     from constrain.tokenizer_index.index import TokenizerIndex
     from constrain.tokenizer_index.limits import Limits
@@ -24,32 +29,50 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "CompiledConstraint": "constrain.compilation",
+    "Generation": "constrain.generation",
     "Grammar": "constrain.grammars.ir",
     "Limits": "constrain.tokenizer_index.limits",
+    "LogitsProcessor": "constrain.decoders.logits_processor",
+    "MaskedDecoding": "constrain.decoders.masked",
     "Matcher": "constrain.tokenizer_index.matcher",
+    "Model": "constrain.models",
     "TokenizerIndex": "constrain.tokenizer_index.index",
     "allocate_token_bitmask": "constrain.tokenizer_index.compiled",
+    "apply_token_bitmask_inplace": "constrain.decoders.bitmask",
     "compile": "constrain.compilation",
     "ebnf": "constrain.grammars.ebnf",
     "errors": "constrain.errors",
+    "generate": "constrain.generation",
     "json_schema": "constrain.grammars.json_schema",
     "lark": "constrain.grammars.lark_syntax",
+    "load": "constrain.models",
     "regex": "constrain.grammars.regex",
+    "stream": "constrain.generation",
+    "wrap": "constrain.models",
 }
 
 __all__ = [
     "CompiledConstraint",
+    "Generation",
     "Grammar",
     "Limits",
+    "LogitsProcessor",
+    "MaskedDecoding",
     "Matcher",
+    "Model",
     "TokenizerIndex",
     "allocate_token_bitmask",
+    "apply_token_bitmask_inplace",
     "compile",
     "ebnf",
     "errors",
+    "generate",
     "json_schema",
     "lark",
+    "load",
     "regex",
+    "stream",
+    "wrap",
 ]
 
 

@@ -2,11 +2,15 @@
 
 import threading
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 from constrain.grammars import ir
 from constrain.tokenizer_index import compiled
 from constrain.tokenizer_index.index import TokenizerIndex
 from constrain.tokenizer_index.limits import Limits
+
+if TYPE_CHECKING:
+    from constrain.decoders.logits_processor import LogitsProcessor
 
 __all__ = ["CompiledConstraint", "compile"]
 
@@ -16,6 +20,14 @@ class CompiledConstraint(compiled.CompiledConstraint):
 
     Immutable to its users, shared by threads and requests.
     """
+
+    def logits_processor(
+        self, *, prompt_length: int | None = None, max_new_tokens: int | None = None
+    ) -> "LogitsProcessor":
+        """A processor for ``generate`` of `transformers`; see `constrain.LogitsProcessor` for its settings."""
+        from constrain.decoders.logits_processor import LogitsProcessor
+
+        return LogitsProcessor(self, prompt_length=prompt_length, max_new_tokens=max_new_tokens)
 
 
 _MAX_KEPT = 256
