@@ -76,6 +76,16 @@ class Formulas:
         """What satisfies any part."""
         return self._combined("or", parts, FALSE, TRUE)
 
+    def implies(self, first: Formula, second: Formula) -> bool:
+        """Whether what satisfies the first formula visibly satisfies the second."""
+        if first == second or second == TRUE or first == FALSE:
+            return True
+        kind, parts = self._definitions[second]
+        needed = parts if kind == "and" else (second,)
+        kind, parts = self._definitions[first]
+        have = parts if kind == "and" else (first,)
+        return set(needed) <= set(have)
+
     def _combined(self, kind: Kind, parts: Iterable[Formula], neutral: Formula, absorbing: Formula) -> Formula:
         distinct: dict[Formula, None] = {}
         for part in parts:

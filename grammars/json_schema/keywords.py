@@ -130,26 +130,36 @@ def oneOf(value: Any, schema: "Schema", forms: "NormalForms") -> "Part":
     branches = _branches(value, schema, forms, "oneOf")
     if len(branches) == 1:
         return branches[0]
-    return forms.postponed(lambda: _exactly_one(branches, forms), "oneOf", tuple(branches))
+    return forms.postponed(lambda: _exactly_one(branches, schema, forms), "oneOf", (id(value), *branches))
 
 
-def _exactly_one(branches: list[Formula], forms: "NormalForms") -> Formula:
-    """Each branch without those siblings that it has values in common with."""
+def _exactly_one(branches: list[Formula], schema: "Schema", forms: "NormalForms") -> Formula:
+    """Each branch without those siblings that it has values in common with.
+
+    Only values that the keywords beside `oneOf` allow count: branches are often told apart by a member that is required
+    there.  For other values the formula and its negation mean nothing, and need not: it is only used beside those.
+    """
     conjunction, disjunction, negation = (
         forms.formulas.conjunction,
         forms.formulas.disjunction,
         forms.formulas.negation,
     )
-    overlaps = [
-        (i, j) for i in range(len(branches)) for j in range(i) if forms.may_overlap(branches[i], branches[j])
-    ]
+    beside = forms.formula_beside(schema, "oneOf")
+
+    def overlap(first: Formula, second: Formula) -> bool:
+        return forms.may_be_inhabited(conjunction((first, second))) and (
+            beside == TRUE or forms.may_be_inhabited(conjunction((beside, first, second)))
+        )
+
+    overlaps = [(i, j) for i in range(len(branches)) for j in range(i) if overlap(branches[i], branches[j])]
     siblings: dict[int, list[int]] = {i: [] for i in range(len(branches))}
     for i, j in overlaps:
         siblings[i].append(j)
         siblings[j].append(i)
-    cases = [
-        conjunction((branch, *(negation(branches[j]) for j in sorted(siblings[i])))) for i, branch in enumerate(branches)
-    ]
+    cases = []
+    for i, branch in enumerate(branches):
+        within = beside if siblings[i] else TRUE  # first, so that cases that it excludes are never made
+        cases.append(conjunction((within, branch, *(negation(branches[j]) for j in sorted(siblings[i])))))
     none = conjunction(map(negation, branches))
     several = (conjunction((branches[i], branches[j])) for i, j in overlaps)
     return forms.formulas.declare_complements(disjunction(cases), disjunction((none, *several)))

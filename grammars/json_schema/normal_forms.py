@@ -19,10 +19,10 @@ from constrain.grammars.json_schema import numbers, strings
 from constrain.grammars.json_schema import values as sets
 from constrain.grammars.json_schema.array_machines import ArrayMachine, PlainArrayRequirement
 from constrain.grammars.json_schema.formulas import FALSE, TRUE, Formula, Formulas
-from constrain.grammars.json_schema.reader import ALL_KEYWORDS, read_schema
+from constrain.grammars.json_schema.reader import ALL_KEYWORDS, COMBINATORS, read_schema
 from constrain.grammars.json_schema.references import References, Schema
 from constrain.grammars.json_schema.settling import ObjectRequirement, settled_objects
-from constrain.grammars.json_schema.shapes import Arrays, Objects
+from constrain.grammars.json_schema.shapes import Arrays, Objects, Shape
 from constrain.grammars.json_schema.values import Values
 
 __all__ = ["CircularSchema", "NormalForms", "Part"]
@@ -128,6 +128,12 @@ class NormalForms:
         part = ALL_KEYWORDS[keyword](schema.contents[keyword], schema, self)
         return TRUE if part is None else self.formula(part)
 
+    def formula_beside(self, schema: Schema, keyword: str) -> Formula:
+        """What the keywords of a schema ask for, without one and without those that are read late."""
+        return self.formulas.conjunction(
+            self.formula(part) for part in read_schema(self, schema, without=(keyword, *COMBINATORS))
+        )
+
     def values(self, formula: Formula) -> Values:
         """The values that satisfy a formula.
 
@@ -169,7 +175,7 @@ class NormalForms:
             if result.is_void():
                 return sets.NOTHING
             one = part if isinstance(part, Values) else self.values(part)
-            result = sets.intersection(result, one, self.formulas)
+            result = sets.intersection(result, one, self)
         return result
 
     def _any(self, parts: tuple[Formula, ...]) -> Values:
@@ -184,12 +190,12 @@ class NormalForms:
         negation = self.formulas.negation
         match kind:
             case "given":
-                return sets.complement(self._given[payload], self.formulas)
+                return sets.complement(self._given[payload], self)
             case "schema":
                 result = sets.NOTHING
                 for part in self.parts(payload):
                     outside = (
-                        sets.complement(part, self.formulas)
+                        sets.complement(part, self)
                         if isinstance(part, Values)
                         else self.values(negation(part))
                     )
@@ -205,13 +211,18 @@ class NormalForms:
 
     # Emptiness
 
-    def may_overlap(self, first: Formula, second: Formula) -> bool:
-        """Whether two formulas have a value in common; true also where that cannot be told yet."""
-        both = self.formulas.conjunction((first, second))
+    def may_be_inhabited(self, formula: Formula) -> bool:
+        """Whether any value satisfies a formula; true also where that cannot be told yet."""
         try:
-            return self.is_inhabited(both)
+            return self.is_inhabited(formula)
         except CircularSchema:
             return True
+
+    def may_have(self, shape: Shape) -> bool:
+        """Whether a shape may have values, by what its first items or its required members must be."""
+        if isinstance(shape, Objects):
+            return all(self.may_be_inhabited(shape.keys[name]) for name in shape.required)
+        return all(self.may_be_inhabited(shape.item(i)) for i in range(min(shape.minimum, len(shape.prefix) + 1)))
 
     def is_inhabited(self, formula: Formula) -> bool:
         """Whether any value satisfies a formula."""

@@ -4,6 +4,7 @@ The order of keywords is the order in which members are met, hence that in which
 that name members but do not describe them come last.
 """
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from constrain.grammars.json_schema.keywords import KEYWORDS, Keyword
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from constrain.grammars.json_schema.normal_forms import NormalForms, Part
     from constrain.grammars.json_schema.references import Schema
 
-__all__ = ["ALL_KEYWORDS", "read_schema"]
+__all__ = ["ALL_KEYWORDS", "COMBINATORS", "read_schema"]
 
 ALL_KEYWORDS: dict[str, Keyword] = {
     **KEYWORDS,
@@ -21,18 +22,23 @@ ALL_KEYWORDS: dict[str, Keyword] = {
     "unevaluatedItems": unevaluated_items,
 }
 
+COMBINATORS = ("allOf", "anyOf", "oneOf", "not", "if", "unevaluatedProperties", "unevaluatedItems")
+"""Keywords whose meaning takes work to find out."""
+
 _NAMING_NO_ORDER = frozenset(("required", "dependentRequired", "dependencies", "not", "if"))
 
 
-def read_schema(forms: "NormalForms", schema: "Schema") -> "list[Part]":
-    """What each keyword of a schema asks for.  Raises UnsupportedSchemaError for what cannot be enforced."""
+def read_schema(forms: "NormalForms", schema: "Schema", without: Collection[str] = ()) -> "list[Part]":
+    """What each keyword of a schema, except `without`, asks for.  Raises UnsupportedSchemaError for what cannot be enforced."""
     contents: dict[str, Any] = schema.contents
     draft = schema.scope.draft
     if draft.lone_ref and "$ref" in contents:
         return [forms.parts_of_keyword(schema, "$ref")]
     parts, late = [], []
     for keyword, value in contents.items():
-        if keyword in ALL_KEYWORDS and (keyword in draft.places or keyword in draft.assertions):
+        if keyword not in ALL_KEYWORDS or keyword in without:
+            continue
+        if keyword in draft.places or keyword in draft.assertions:
             part = ALL_KEYWORDS[keyword](value, schema, forms)
             if part is not None:
                 (late if keyword in _NAMING_NO_ORDER else parts).append(part)

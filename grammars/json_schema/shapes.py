@@ -82,6 +82,20 @@ class Arrays:
             self.repeating or other.repeating,
         )
 
+    def implies(self, other: "Arrays", formulas: Formulas) -> bool:
+        """Whether the arrays of this shape visibly belong to another one."""
+        return (
+            self.minimum >= other.minimum
+            and (other.maximum is None or (self.maximum is not None and self.maximum <= other.maximum))
+            and set(other.contains) <= set(self.contains)
+            and (self.unique or not other.unique)
+            and (self.repeating or not other.repeating)
+            and formulas.implies(self.rest, other.rest)
+            and all(
+                formulas.implies(self.item(i), other.item(i)) for i in range(max(len(self.prefix), len(other.prefix)))
+            )
+        )
+
     def complement(self, formulas: Formulas) -> tuple["Arrays", ...]:
         """Arrays that are not of this shape."""
         outside: list[Arrays] = []
@@ -204,6 +218,17 @@ class Objects:
                 if formula != FALSE and not strings.is_empty(names):
                     common.append(KeyClass(names, formula))
         return tuple(common)
+
+    def implies(self, other: "Objects", formulas: Formulas) -> bool:
+        """Whether the objects of this shape visibly belong to another one."""
+        return (
+            other.required <= self.required
+            and self.minimum >= other.minimum
+            and (other.maximum is None or (self.maximum is not None and self.maximum <= other.maximum))
+            and set(other.witnesses) <= set(self.witnesses)
+            and (other.is_open() or (self.classes == other.classes and self.keys.keys() == other.keys.keys()))
+            and all(formulas.implies(self.member(name), formula) for name, formula in other.keys.items())
+        )
 
     def complement(self, formulas: Formulas) -> tuple["Objects", ...]:
         """Objects that are not of this shape."""

@@ -2,17 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from constrain.grammars.errors import ResourceLimitError
 from constrain.grammars.json_schema import numbers, strings
-from constrain.grammars.json_schema.formulas import Formulas
 from constrain.grammars.json_schema.numbers import Numbers
 from constrain.grammars.json_schema.shapes import ANY_ARRAY, ANY_OBJECT, Arrays, Objects, Shape
 from constrain.grammars.regular import Regular
 
+if TYPE_CHECKING:
+    from constrain.grammars.json_schema.normal_forms import NormalForms
+
 __all__ = ["ANY", "NOTHING", "Values", "complement", "intersection", "only", "union"]
 
 MAX_SHAPES = 2000
+_FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +68,31 @@ def _limited(shapes: Iterable[Shape]) -> tuple[Shape, ...]:
     return distinct
 
 
-def _products(first: Sequence[Shape], second: Sequence[Shape], whole: Shape, formulas: Formulas) -> tuple[Shape, ...]:
+def _reduced(shapes: tuple[Shape, ...], forms: "NormalForms") -> tuple[Shape, ...]:
+    """The shapes without those that have no values, or only values of another one.
+
+    Without this, the conjunction of several negations has a number of cases that is exponential in theirs.
+    """
+    if len(shapes) <= _FEW:
+        return shapes
+    kept: list[Shape] = []
+    for shape in shapes:
+        if not forms.may_have(shape) or any(shape.implies(other, forms.formulas) for other in kept):  # type: ignore[arg-type]
+            continue
+        kept = [other for other in kept if not other.implies(shape, forms.formulas)]  # type: ignore[arg-type]
+        kept.append(shape)
+    return tuple(kept)
+
+
+def _products(first: Sequence[Shape], second: Sequence[Shape], whole: Shape, forms: "NormalForms") -> tuple[Shape, ...]:
     if len(first) == 1 and first[0] is whole:
         return tuple(second)
     if len(second) == 1 and second[0] is whole:
         return tuple(first)
-    return _limited(one.intersection(other, formulas) for one in first for other in second)  # type: ignore[arg-type]
+    return _reduced(_limited(one.intersection(other, forms.formulas) for one in first for other in second), forms)  # type: ignore[arg-type]
 
 
-def intersection(first: Values, second: Values, formulas: Formulas) -> Values:
+def intersection(first: Values, second: Values, forms: "NormalForms") -> Values:
     """Values of both sets."""
     if first is ANY:
         return second
@@ -85,8 +105,8 @@ def intersection(first: Values, second: Values, formulas: Formulas) -> Values:
         first.booleans & second.booleans,
         numbers.intersection(first.numbers, second.numbers),
         strings.intersection(first.strings, second.strings),
-        _products(first.arrays, second.arrays, ANY_ARRAY, formulas),  # type: ignore[arg-type]
-        _products(first.objects, second.objects, ANY_OBJECT, formulas),  # type: ignore[arg-type]
+        _products(first.arrays, second.arrays, ANY_ARRAY, forms),  # type: ignore[arg-type]
+        _products(first.objects, second.objects, ANY_OBJECT, forms),  # type: ignore[arg-type]
     )
 
 
@@ -114,16 +134,16 @@ def union(first: Values, second: Values) -> Values:
     )
 
 
-def _outside(shapes: Sequence[Shape], whole: Shape, formulas: Formulas) -> tuple[Shape, ...]:
+def _outside(shapes: Sequence[Shape], whole: Shape, forms: "NormalForms") -> tuple[Shape, ...]:
     result: tuple[Shape, ...] = (whole,)
     for shape in shapes:
         if shape is whole:
             return ()
-        result = _products(result, shape.complement(formulas), whole, formulas)
+        result = _products(result, shape.complement(forms.formulas), whole, forms)
     return result
 
 
-def complement(values: Values, formulas: Formulas) -> Values:
+def complement(values: Values, forms: "NormalForms") -> Values:
     """Values outside a set."""
     if values is ANY:
         return NOTHING
@@ -134,6 +154,6 @@ def complement(values: Values, formulas: Formulas) -> Values:
         frozenset((False, True)) - values.booleans,
         numbers.complement(values.numbers),
         strings.complement(values.strings),
-        _outside(values.arrays, ANY_ARRAY, formulas),  # type: ignore[arg-type]
-        _outside(values.objects, ANY_OBJECT, formulas),  # type: ignore[arg-type]
+        _outside(values.arrays, ANY_ARRAY, forms),  # type: ignore[arg-type]
+        _outside(values.objects, ANY_OBJECT, forms),  # type: ignore[arg-type]
     )
