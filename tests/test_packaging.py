@@ -40,12 +40,17 @@ def test_every_folder_with_code_is_a_package(project: dict[str, Any]) -> None:
     assert sorted(project["tool"]["setuptools"]["packages"]) == sorted(_folders_with_code())
 
 
+def _mapped(name: str, mapping: dict[str, str]) -> str:
+    """The folder that setuptools takes for a package: its own, or one in that of its parent."""
+    parent, _, last = name.rpartition(".")
+    return mapping[name] if name in mapping else f"{_mapped(parent, mapping)}/{last}"
+
+
 def test_packages_are_where_they_are_said_to_be(project: dict[str, Any]) -> None:
     """The mapping of packages to folders is that of the tree, without the links."""
     mapping = project["tool"]["setuptools"]["package-dir"]
     for name, folder in _folders_with_code().items():
-        parent, _, last = name.rpartition(".")
-        assert mapping.get(name, f"{mapping.get(parent)}/{last}") == folder, name
+        assert _mapped(name, mapping) == folder
 
 
 def test_every_package_has_an_init_file() -> None:
