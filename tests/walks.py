@@ -35,3 +35,10 @@ def some_text(language: Language, seed: int, length: int = 8) -> bytes:
             break
         text += bytes([choice.choice(following)])
     return text
+
+
+def live_prefix(language: Language, text: bytes) -> bytes | None:
+    """The longest prefix of a text that the language takes for alive; None when it takes itself for empty."""
+    alive = [end for end in range(len(text) + 1) if language.is_prefix(text[:end])]
+    assert alive == list(range(len(alive))), "a prefix of a live prefix is alive"
+    return text[: alive[-1]] if alive else None
