@@ -97,16 +97,31 @@ def _printer(
         start = TRUE if document else FALSE
     else:
         start = forms.formulas.schema(references.root)
-    _read_everything(forms)
+    keywords = _read_everything(forms)
     if not forms.is_inhabited(start):
         raise UnsatisfiableConstraintError("no value obeys the schema", pointer="")
-    return Printer(forms, options), start
+    printer = Printer(forms, options)
+    if "uniqueItems" in keywords:
+        printer.print_everything(f"r{start}")
+    return printer, start
 
 
-def _read_everything(forms: NormalForms) -> None:
-    """Read all schemas that can be reached, so that nothing unsupported comes to light later."""
+_DEMANDING = frozenset(("oneOf", "not", "if", "dependencies", "dependentSchemas", "unevaluatedProperties"))
+
+
+def _read_everything(forms: NormalForms) -> set[str]:
+    """Read all schemas that can be reached, so that what is unsupported comes to light; the keywords met.
+
+    Combinators whose cases may be too many are resolved.
+    """
     number = 0
+    keywords: set[str] = set()
     while number < len(forms.references):
-        if isinstance(forms.references[number].contents, dict):
+        contents = forms.references[number].contents
+        if isinstance(contents, dict):
+            keywords.update(contents)
             forms.parts(number)
+            if not _DEMANDING.isdisjoint(contents):
+                forms.values(forms.formulas.schema(number))
         number += 1
+    return keywords

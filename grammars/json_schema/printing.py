@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from constrain.grammars import ir
+from constrain.grammars.analysis import references_of
 from constrain.grammars.errors import UnsatisfiableConstraintError
 from constrain.grammars.json_schema import numbers, strings
 from constrain.grammars.json_schema.array_machines import ArrayMachine
@@ -72,6 +73,26 @@ class Printer:
             domain, seen, count = map(int, number.split("."))
             return self._distinct_rule(domain, seen, count)
         return self._value(int(number), kind == "v")
+
+    def print_everything(self, start: str) -> None:
+        """Make every rule once, for the errors that only come up then."""
+        pending, seen = [start], {start}
+        machines = 0
+        while pending:
+            name = pending.pop()
+            names = [one for one in references_of(self.rule(name)) if one[0] == "v"]
+            for machine, live in self._machines[machines:]:
+                names += [
+                    self._nested(formula)
+                    for state in live
+                    for formula, _ in machine.options(state)
+                    if self._inhabited(formula)
+                ]
+            machines = len(self._machines)
+            for one in names:
+                if one not in seen:
+                    seen.add(one)
+                    pending.append(one)
 
     # Lexemes
 
@@ -251,8 +272,8 @@ class Printer:
             return self._distinct_strings(shape, language, nested)
         number = self._numbers.get(shape)
         if number is None:
-            number = self._numbers[shape] = len(self._distinct)
             self._distinct.append(finite_domain(shape, self._forms))
+            number = self._numbers[shape] = len(self._distinct) - 1
         domain = self._distinct[number]
         if not domain.is_live(0, 0):
             return _NO_TEXT
