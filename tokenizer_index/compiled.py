@@ -63,12 +63,16 @@ class CompiledConstraint:
 
     def memory_bytes(self) -> int:
         """Bytes of automata held by the constraint, without masks."""
-        return int(self._states.engine.memory.nbytes)
+        return self._states.engine.memory_bytes()
 
     def accepts(self, text: str | bytes) -> bool:
         """Whether a text obeys the grammar."""
         matcher = self.matcher()
         return matcher.accept_text(text) and matcher.is_accepting
+
+    def shortest_text(self) -> bytes:
+        """A shortest text that obeys the grammar.  Raises DeadEndError when every one needs a special token."""
+        return self.matcher().shortest_completion()
 
     def __repr__(self) -> str:
         return f"CompiledConstraint({self.grammar.start!r}, {self.index!r}, {self.memory_bytes()} bytes)"

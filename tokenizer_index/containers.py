@@ -56,7 +56,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "42865651b668be99"
+KERNELS = "01f0775efac318da"
 
 # Descriptor of an object; its states lie one after the other: FIRST_KEY, NEXT_KEY, AFTER_VALUE, then COLON and
 # VALUE of each key and of each class of other keys.
@@ -97,7 +97,7 @@ def _all_needed(m: Memory, d: int) -> int:
 
 
 @inner
-def _field(m: Memory, d: int, parameter: int, field: int) -> int:
+def field_of(m: Memory, d: int, parameter: int, field: int) -> int:
     """A field of an object's parameter; parameter 0 is the empty object's."""
     if parameter > 0:
         return argument(m, parameter, field)
@@ -122,7 +122,8 @@ def _parameter(m: Memory, place: int, keys: int, count: int, names: int, needed:
 
 
 @inner
-def _push_name(m: Memory, d: int, key: int) -> None:
+def push_name(m: Memory, d: int, key: int) -> None:
+    """Put the name of a declared key on the stack."""
     cell = d + KEY_TABLE + KEY_WIDTH * key
     for i in range(m[cell + 2], m[cell + 2] + m[cell + 3]):
         push(m, m[d + i])
@@ -131,7 +132,7 @@ def _push_name(m: Memory, d: int, key: int) -> None:
 @inner
 def _with_key(m: Memory, d: int, trie: int, key: int, end: int) -> int:
     position = height(m)
-    _push_name(m, d, key)
+    push_name(m, d, key)
     return with_end(m, trie, position, end)
 
 
@@ -145,7 +146,7 @@ def _next_required(m: Memory, d: int, key: int) -> int:
 @inner
 def _needed(m: Memory, d: int, parameter: int) -> int:
     """How many classes of other keys must still have a member."""
-    needed = _field(m, d, parameter, NEEDED)
+    needed = field_of(m, d, parameter, NEEDED)
     count = 0
     while needed:
         needed &= needed - 1
@@ -154,9 +155,9 @@ def _needed(m: Memory, d: int, parameter: int) -> int:
 
 
 @inner
-def _missing(m: Memory, d: int, parameter: int) -> int:
+def missing_keys(m: Memory, d: int, parameter: int) -> int:
     """How many required keys have not been seen."""
-    place = _field(m, d, parameter, PLACE)
+    place = field_of(m, d, parameter, PLACE)
     if not m[d + ORDERED]:
         return place
     missing = 0
@@ -202,9 +203,9 @@ def _only_required(m: Memory, d: int, trie: int) -> int:
 @inner
 def _keys_offered(m: Memory, d: int, parameter: int, slack: int, missing: int) -> int:
     """The trie of declared keys that may come next; `slack`: how many members beside required ones still fit."""
-    place, count = _field(m, d, parameter, PLACE), _field(m, d, parameter, COUNT)
+    place, count = field_of(m, d, parameter, PLACE), field_of(m, d, parameter, COUNT)
     if not m[d + ORDERED]:
-        trie = _field(m, d, parameter, KEY_TRIE)
+        trie = field_of(m, d, parameter, KEY_TRIE)
         return trie if slack > 0 else _only_required(m, d, trie)
     last = _next_required(m, d, place)
     if last == m[d + KEYS]:
@@ -220,7 +221,7 @@ def _keys_offered(m: Memory, d: int, parameter: int, slack: int, missing: int) -
 @inner
 def _push_keys(m: Memory, state: int, d: int, base: int, parameter: int, returns: int) -> None:
     """Offer the keys that may come next."""
-    count, missing = _field(m, d, parameter, COUNT), _missing(m, d, parameter)
+    count, missing = field_of(m, d, parameter, COUNT), missing_keys(m, d, parameter)
     slack = _MANY if m[d + MAXIMUM] < 0 else m[d + MAXIMUM] - count - missing - _needed(m, d, parameter)
     trie = _keys_offered(m, d, parameter, slack, missing)
     if trie != NO_WORDS:
@@ -228,7 +229,7 @@ def _push_keys(m: Memory, state: int, d: int, base: int, parameter: int, returns
         _push_move(m, BY_TERMINAL, m[d + KEY_TERMINAL], concat(m, m[d + PREFIX], name), -1 - state, parameter, returns)
     if m[d + ORDERED] and missing > 0:
         return
-    names, needed = _field(m, d, parameter, NAMES), _field(m, d, parameter, NEEDED)
+    names, needed = field_of(m, d, parameter, NAMES), field_of(m, d, parameter, NEEDED)
     others = d + KEY_TABLE + KEY_WIDTH * m[d + KEYS]
     for i in range(m[d + OTHERS]):
         if slack <= 0 and not (needed >> i) & 1:
@@ -242,8 +243,8 @@ def _push_keys(m: Memory, state: int, d: int, base: int, parameter: int, returns
 
 @inner
 def _push_close(m: Memory, d: int, parameter: int, returns: int) -> None:
-    missing = _missing(m, d, parameter) + _field(m, d, parameter, NEEDED)
-    if missing == 0 and _field(m, d, parameter, COUNT) >= m[d + MINIMUM]:
+    missing = missing_keys(m, d, parameter) + field_of(m, d, parameter, NEEDED)
+    if missing == 0 and field_of(m, d, parameter, COUNT) >= m[d + MINIMUM]:
         _push_terminal(m, m[d + CLOSE_TERMINAL], END, 0, returns)
 
 
@@ -258,7 +259,7 @@ def _counted(m: Memory, d: int, parameter: int) -> int:
     """The count after one more member."""
     if not m[d + COUNTED]:
         return 0
-    count = _field(m, d, parameter, COUNT) + 1
+    count = field_of(m, d, parameter, COUNT) + 1
     return min(count, m[d + MINIMUM]) if m[d + MAXIMUM] < 0 else count
 
 
@@ -281,11 +282,12 @@ def _push_object_moves(m: Memory, state: int, kind: int, parameter: int, returns
         _push_terminal(m, m[d + COLON_TERMINAL], state + 1, parameter, returns)
     else:
         after = state - (2 + 2 * index)
-        _push_move(m, BY_RULE, _rule_of_key(m, d, index), 0, after, parameter, returns)
+        _push_move(m, BY_RULE, rule_of_key(m, d, index), 0, after, parameter, returns)
 
 
 @inner
-def _rule_of_key(m: Memory, d: int, index: int) -> int:
+def rule_of_key(m: Memory, d: int, index: int) -> int:
+    """The rule of the value of a declared key or a class of other keys; NO_VALUE when there is no value."""
     if index < m[d + KEYS]:
         return m[d + KEY_TABLE + KEY_WIDTH * index + 1]
     others = d + KEY_TABLE + KEY_WIDTH * m[d + KEYS]
@@ -293,7 +295,7 @@ def _rule_of_key(m: Memory, d: int, index: int) -> int:
 
 
 @inner
-def _items_so_far(m: Memory, kind: int, parameter: int) -> int:
+def items_so_far(m: Memory, kind: int, parameter: int) -> int:
     """Parameter 0 is that of no items, or, behind an item, of one."""
     if parameter > 0:
         return argument(m, parameter, 0)
@@ -313,7 +315,7 @@ def _rule_of_item(m: Memory, d: int, count: int) -> int:
 @inner
 def _push_loop_moves(m: Memory, state: int, kind: int, parameter: int, returns: int) -> None:
     d = state_cell(m, state, STATE_OFFSET)
-    count = _items_so_far(m, kind, parameter)
+    count = items_so_far(m, kind, parameter)
     rule = _rule_of_item(m, d, count)
     after = state + (AFTER_ITEM - kind)
     if rule >= 0 and kind == AFTER_ITEM and m[d + LOOP_SEPARATOR] >= 0:
@@ -346,9 +348,9 @@ def container_advance(m: Memory, state: int, parameter: int, payload: int) -> in
     """
     kind = state_cell(m, state, STATE_KIND)
     d = state_cell(m, state, STATE_OFFSET)
-    place, keys = _field(m, d, parameter, PLACE), _field(m, d, parameter, KEY_TRIE)
-    names, count = _field(m, d, parameter, NAMES), _counted(m, d, parameter)
-    needed = _field(m, d, parameter, NEEDED)
+    place, keys = field_of(m, d, parameter, PLACE), field_of(m, d, parameter, KEY_TRIE)
+    names, count = field_of(m, d, parameter, NAMES), _counted(m, d, parameter)
+    needed = field_of(m, d, parameter, NEEDED)
     if kind == COLON:
         index = state_cell(m, state, STATE_COUNT)
         needed &= ~(1 << (index - m[d + KEYS]))
@@ -364,7 +366,7 @@ def container_advance(m: Memory, state: int, parameter: int, payload: int) -> in
             position = height(m)
             push_decoded(m, payload)
             names = with_end(m, names, position, 1)
-        push(m, state if _rule_of_key(m, d, index) >= 0 else state - (1 + 2 * index))
+        push(m, state if rule_of_key(m, d, index) >= 0 else state - (1 + 2 * index))
         push(m, _parameter(m, place, keys, count, names, needed))
         return 1
     cell = d + KEY_TABLE + KEY_WIDTH * payload
@@ -379,7 +381,7 @@ def container_advance(m: Memory, state: int, parameter: int, payload: int) -> in
             return 0
         place, keys = place - m[cell], remaining
     following = _parameter(m, place, keys, count, names if m[d + OTHERS] else 0, needed)
-    push(m, base + 3 + 2 * payload if _rule_of_key(m, d, payload) >= 0 else base + 2)
+    push(m, base + 3 + 2 * payload if rule_of_key(m, d, payload) >= 0 else base + 2)
     push(m, following)
     return 1
 
@@ -391,7 +393,7 @@ def container_final(m: Memory, state: int, parameter: int) -> int:
     if kind != AFTER_ITEM:
         return 0
     d = state_cell(m, state, STATE_OFFSET)
-    return m[d + LOOP_CLOSE] < 0 and _items_so_far(m, kind, parameter) >= m[d + LOOP_MINIMUM]
+    return m[d + LOOP_CLOSE] < 0 and items_so_far(m, kind, parameter) >= m[d + LOOP_MINIMUM]
 
 
 @service
@@ -400,7 +402,7 @@ def container_rule(m: Memory, state: int, parameter: int) -> int:
     kind = state_cell(m, state, STATE_KIND)
     d = state_cell(m, state, STATE_OFFSET)
     if kind == VALUE:
-        return _rule_of_key(m, d, state_cell(m, state, STATE_COUNT))
+        return rule_of_key(m, d, state_cell(m, state, STATE_COUNT))
     if kind < FIRST_ITEM or (kind == AFTER_ITEM and m[d + LOOP_SEPARATOR] >= 0):
         return -1
-    return _rule_of_item(m, d, _items_so_far(m, kind, parameter))
+    return _rule_of_item(m, d, items_so_far(m, kind, parameter))

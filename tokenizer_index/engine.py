@@ -11,9 +11,9 @@ import numpy as np
 
 from constrain.grammars import ir
 from constrain.grammars.analysis import analyse
-from constrain.grammars.automata._jit import Cells
+from constrain.grammars.automata._jit import Cells, code_table
 from constrain.grammars.automata.arena import Arena
-from constrain.grammars.automata.store import COUNT, NEEDS_ROW, NEEDS_RULE
+from constrain.grammars.automata.store import COUNT, NEEDS_LENGTH, NEEDS_ROW, NEEDS_RULE
 from constrain.grammars.errors import UnsatisfiableConstraintError
 from constrain.grammars.lexemes import merge_terminals
 from constrain.tokenizer_index import configurations, containers, lexer, masks, parser  # noqa: F401  (services)
@@ -22,16 +22,20 @@ from constrain.tokenizer_index.limits import Limits
 from constrain.tokenizer_index.loading import Loader
 from constrain.tokenizer_index.pool import content_key, make_row
 from constrain.tokenizer_index.rows import set_pooled
-from constrain.tokenizer_index.tables import NEEDED_NODE, NEEDED_RULE
+from constrain.tokenizer_index.tables import NEEDED_NODE, NEEDED_PARAMETER, NEEDED_RULE, NEEDED_STATE
 
 __all__ = ["Engine"]
+
+
+_CELLS = (1 << 20) - (1 << 10)  # below four megabytes NumPy does not ask for huge pages, which would all be touched
+_COMPLETION_BUDGET = 20_000  # configurations that the search for a shortest completion may visit
 
 
 class Engine(Arena):
     """Configurations of a grammar and their masks."""
 
     def __init__(self, grammar: ir.Grammar, index: TokenizerIndex, limits: Limits) -> None:
-        super().__init__(max_cells=limits.max_memory // 4, max_work=limits.max_work)
+        super().__init__(max_cells=limits.max_memory // 4, max_work=limits.max_work, cells=_CELLS)
         self.index = index
         self.pool = index.pool()
         self.view = index.view(self.pool)
@@ -40,7 +44,7 @@ class Engine(Arena):
         self._doubts = np.zeros(index.mask_words + 1, np.int32)
         grammar = merge_terminals(grammar)
         facts = analyse(grammar) if grammar.make_rule is None else None
-        self._loader = Loader(self, grammar, facts, index.special_tokens)
+        self._loader = Loader(self, grammar, facts, index.special_tokens, limits.max_grammar)
         if facts is not None:
             self._loader.load_all()
         self.first = int(self.run(masks.first_configuration, self._loader.may_be_empty))
@@ -53,6 +57,8 @@ class Engine(Arena):
             self._loader.load(int(self.memory[NEEDED_RULE]))
         elif status == NEEDS_ROW:
             self._pooled_row(int(self.memory[NEEDED_NODE]))
+        elif status == NEEDS_LENGTH:
+            self._find_lengths(int(self.memory[NEEDED_STATE]), int(self.memory[NEEDED_PARAMETER]))
         else:
             super().resolve(status)
 
@@ -60,6 +66,21 @@ class Engine(Arena):
         key = content_key(self, node, int(self.memory[COUNT]))
         number = self.pool.number(key, lambda: make_row(self, self.view, node))
         self.run(set_pooled, node, number)
+
+    def _find_lengths(self, state: int, parameter: int) -> None:
+        """Find the least lengths of the rules that what is left from a parser's state depends on."""
+        from constrain.tokenizer_index import least
+
+        rules, count, unloaded = np.empty(64, np.int32), 0, [0]
+        while unloaded:
+            count = int(self.run(least.rules_needed, state, parameter, rules))
+            if count < 0:
+                rules = np.empty(4 * rules.size, np.int32)
+                continue
+            unloaded = [rule for rule in rules[:count].tolist() if not self._loader.is_loaded(rule)]
+            for rule in unloaded:
+                self._loader.load(rule)
+        self.run(least.solve_rules, rules[:count])
 
     def _call(self, kernel: Any, *arguments: int) -> int:
         with self.lock:
@@ -94,6 +115,20 @@ class Engine(Arena):
         """The symbols that must come next, at most `limit`, until the text may end."""
         symbols = np.empty(limit, np.int32)
         count = self._call(masks.forced_symbols, configuration, symbols.ctypes.data, limit)
+        return [int(symbol) for symbol in symbols[:count]]
+
+    def completion(self, configuration: int) -> list[int] | None:
+        """The symbols of a shortest way to the end of the language; None when there is none.  See `completion`."""
+        from constrain.grammars.automata.shortest import SPECIAL
+        from constrain.tokenizer_index import completion
+
+        code_table()  # the module brings services with it
+        with self.lock:
+            length = int(self.run(completion.find_completion, configuration, _COMPLETION_BUDGET))
+            if length < 0:
+                return None
+            symbols = np.empty(length // SPECIAL + length % SPECIAL, np.int32)
+            count = int(self.run(completion.completion_symbols, configuration, symbols))
         return [int(symbol) for symbol in symbols[:count]]
 
     def may_extend(self, configuration: int, text: bytes) -> bool:

@@ -4,7 +4,7 @@ from constrain.grammars.automata._jit import Memory, inner
 from constrain.grammars.automata.nodes import NO_TEXT
 from constrain.grammars.automata.store import argument, at, cut, height, push, put
 
-KERNELS = "325b1233abf35c87"
+KERNELS = "01f0775efac318da"
 
 _QUOTE, _BACKSLASH = 0x22, 0x5C
 

@@ -37,7 +37,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "325b1233abf35c87"
+KERNELS = "01f0775efac318da"
 
 
 @service

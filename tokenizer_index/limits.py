@@ -11,7 +11,7 @@ class Limits:
 
     max_memory     bytes of automata; when they are reached in use, the constraint starts afresh if that helps
     max_work       automaton objects that one step (a mask, a token) may make; a million takes about 0.2 s
-    max_grammar    rules and schema nodes that compiling may visit
+    max_grammar    nodes of the grammar's rules, as far as they are loaded
     """
 
     max_memory: int = 1 << 29

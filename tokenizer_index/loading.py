@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from constrain.grammars import ir
-from constrain.grammars.analysis import Facts, TerminalFacts
+from constrain.grammars.analysis import Facts, TerminalFacts, parts_of
 from constrain.grammars.automata._jit import Cells, kernel, memory_at
 from constrain.grammars.automata.arena import Arena
 from constrain.grammars.automata.json_text import ANY_ESCAPE, NEEDED_ESCAPES
@@ -14,7 +14,7 @@ from constrain.grammars.automata.loading import program_of, run_program
 from constrain.grammars.automata.nodes import EMPTY, symbol_range
 from constrain.grammars.automata.store import cut, height, push
 from constrain.grammars.automata.tries import build_trie
-from constrain.grammars.errors import GrammarError
+from constrain.grammars.errors import GrammarError, ResourceLimitError
 from constrain.grammars.regular import Regular, Without
 from constrain.tokenizer_index import containers, tables
 from constrain.tokenizer_index.networks import Label, Network, network_of
@@ -23,7 +23,7 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "42865651b668be99"
+KERNELS = "01f0775efac318da"
 
 _RULE = "rule"
 
@@ -54,11 +54,15 @@ class Loader:
     """Turns rules of one grammar into tables of one store.
 
     `special` has the id of every special token by its text.  `facts` are those of the grammar, None when its rules
-    are made on demand; they then all read something and none derives the empty text.
+    are made on demand; they then all read something and none derives the empty text.  `max_size` bounds the number of
+    nodes of all rules that are loaded.
     """
 
-    def __init__(self, arena: Arena, grammar: ir.Grammar, facts: Facts | None, special: Mapping[str, int]) -> None:
+    def __init__(
+        self, arena: Arena, grammar: ir.Grammar, facts: Facts | None, special: Mapping[str, int], max_size: int
+    ) -> None:
         self._arena, self._grammar, self._facts, self._special = arena, grammar, facts, special
+        self._size, self._max_size = 0, max_size
         self._rules: dict[str, int] = {}
         self._names: list[str] = []
         self._anonymous_rules: dict[str, ir.Expression] = {}
@@ -92,10 +96,16 @@ class Loader:
             self._names.append(name)
         return number
 
+    def is_loaded(self, number: int) -> bool:
+        """Whether a rule has its tables."""
+        memory = self._arena.memory
+        return bool(memory[memory[tables.RULES] + tables.WIDTH * number + tables.RULE_START] >= 0)
+
     def load(self, number: int) -> None:
         """Make the tables of a rule."""
         name = self._names[number]
         expression = self._anonymous_rules.get(name) or self._grammar.rule(name)
+        self._count(expression)
         match expression:
             case ir.Members():
                 start = self._load_members(expression)
@@ -113,6 +123,15 @@ class Loader:
                 calls = [(label[1], start + target) for label, target in network.transitions[0] if label[0] == _RULE]
                 self._beginnings[number] = calls
         self._arena.run(tables.set_rule, number, start)
+
+    def _count(self, expression: ir.Expression) -> None:
+        """Add the nodes of a right-hand side to those of the rules loaded before."""
+        pending = [expression]
+        while pending:
+            self._size += 1
+            if self._size > self._max_size:
+                raise ResourceLimitError("the grammar is too large", limit="max_grammar")
+            pending.extend(parts_of(pending.pop()))
 
     def load_all(self) -> None:
         """Load every rule that can be reached, and find the left-recursive groups."""

@@ -83,7 +83,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "325b1233abf35c87"
+KERNELS = "01f0775efac318da"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16

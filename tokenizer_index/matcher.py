@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from constrain.grammars.errors import DeadEndError, ResourceLimitError
-from constrain.tokenizer_index import forced
+from constrain.tokenizer_index import ending, forced
 from constrain.tokenizer_index.states import State
 
 if TYPE_CHECKING:
@@ -208,6 +208,34 @@ class Matcher:
     def forced_text(self) -> bytes:
         """The bytes that must come next."""
         return b"" if self._ended else forced.forced_text(self._state)
+
+    def shortest_completion(self) -> bytes:
+        """A shortest text that leads to the end of the language; empty when the text may end here.
+
+        Behind its first byte, its rest is the shortest completion.  Where the longest match counts and the grammar is
+        of a kind that makes the search for a shortest one too large, it may be longer than needed; it is always valid.
+        Raises DeadEndError when only special tokens lead to the end.
+        """
+        if self._ended:
+            return b""
+        try:
+            return ending.ending_text(self._state)
+        except ResourceLimitError as error:
+            self._start_afresh(error)
+            return ending.ending_text(self._state)
+
+    def shortest_completion_parts(self) -> list[bytes | int]:
+        """A shortest way to the end of the language as texts and ids of special tokens in turn.
+
+        It has as few special tokens as possible, and then as few bytes.
+        """
+        if self._ended:
+            return []
+        try:
+            return ending.ending_parts(self._state)
+        except ResourceLimitError as error:
+            self._start_afresh(error)
+            return ending.ending_parts(self._state)
 
     def valid_prefix_length(self, tokens: Sequence[int]) -> int:
         """How many of the tokens, from the first on, could be read one after the other; the matcher does not move."""

@@ -158,10 +158,22 @@ def _useful(network: Network) -> set[int]:
     return useful
 
 
+def _direct(
+    expression: ir.Expression, label: Callable[[ir.Expression], tuple[Label | None, bool]]
+) -> Network | None:
+    """The network of a choice between single steps, which needs no construction; None for anything else."""
+    parts = expression.parts if isinstance(expression, ir.Alternation) else (expression,)
+    if any(isinstance(part, ir.Sequence | ir.Alternation | ir.Repeat) for part in parts):
+        return None
+    steps = [label(part) for part in parts]
+    reads = dict.fromkeys((read, 1) for read, _ in steps if read is not None)
+    return Network((tuple(reads), ()), (any(skippable for _, skippable in steps), True)) if reads else None
+
+
 def network_of(expression: ir.Expression, label: Callable[[ir.Expression], tuple[Label | None, bool]]) -> Network:
     """The network of a right-hand side.
 
     `label` says of an expression that is neither a sequence, an alternation nor a short repetition what its
     transition reads (None: it cannot read anything), and whether it may also be skipped.
     """
-    return _minimise(_determinise(_build(expression, label)))
+    return _direct(expression, label) or _minimise(_determinise(_build(expression, label)))

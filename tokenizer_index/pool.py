@@ -49,7 +49,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["Pool", "PooledRow", "content_key"]
 
-KERNELS = "325b1233abf35c87"
+KERNELS = "01f0775efac318da"
 
 CAPACITY = 4096
 

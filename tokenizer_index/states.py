@@ -45,9 +45,10 @@ class State:
     mask        (words,) int32, or None when it is to be made
     is_open     some token other than the end is allowed; known with the mask
     masks       something is forbidden; known with the mask
+    ending      symbols of a shortest way to the end of the language; None when they are to be found
     """
 
-    __slots__ = ("__weakref__", "accepting", "after", "is_open", "mask", "masks", "number", "states")
+    __slots__ = ("__weakref__", "accepting", "after", "ending", "is_open", "mask", "masks", "number", "states")
 
     def __init__(self, states: "States", number: int, accepting: bool) -> None:
         self.states, self.number, self.accepting = states, number, accepting
@@ -55,6 +56,7 @@ class State:
         self.mask: Cells | None = None
         self.is_open = True
         self.masks = True
+        self.ending: tuple[int, ...] | None = None
 
     def make_mask(self) -> Cells:
         """The mask, made if need be."""

@@ -10,6 +10,7 @@ every call reads something.
 ==========  ==========================================================================================
 state       kind (PLAIN, or a container's, see containers), offset, count, final
 rule        first state (-1: not loaded), left-recursive group: offset of [count, (callee, caller, target) …], or 0
+            length of its shortest text, whether that is known (see least)
 terminal    regular expression, priority, flags
 transition  kind (BY_TERMINAL, BY_RULE), number of the terminal or rule, target state
 ==========  ==========================================================================================
@@ -18,7 +19,7 @@ transition  kind (BY_TERMINAL, BY_RULE), number of the terminal or rule, target 
 from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel, memory_at
 from constrain.grammars.automata.store import FREE, FULL, OK, SIZE, STATUS
 
-KERNELS = "325b1233abf35c87"
+KERNELS = "01f0775efac318da"
 
 # Header cells: offset, capacity and count of each table.
 STATES, STATES_CAPACITY, STATES_COUNT = 16, 17, 18
@@ -29,11 +30,12 @@ LONGEST_MATCH = 26  # 1: maximal munch with priorities; 0: every split of the te
 IGNORED = 27  # offset of [count, terminal, …]: terminals that may stand before any other, or 0
 NEEDED_NODE = 28  # the regular expression that a call with status NEEDS_ROW lacks the row of
 SEARCHES = 29  # 1: a configuration may be a dead end and has to be searched (see separation)
+NEEDED_STATE, NEEDED_PARAMETER = 30, 31  # what a call with status NEEDS_LENGTH lacks the lengths of rules for
 WIDTH = 4  # cells in a row of each table
 
 # Columns.
 STATE_KIND, STATE_OFFSET, STATE_COUNT, STATE_FINAL = 0, 1, 2, 3
-RULE_START, RULE_GROUP = 0, 1
+RULE_START, RULE_GROUP, RULE_LENGTH, RULE_KNOWN = 0, 1, 2, 3
 TERMINAL_NODE, TERMINAL_PRIORITY, TERMINAL_FLAGS = 0, 1, 2
 
 # State kinds: networks, objects and loops (see containers).
@@ -66,6 +68,12 @@ def state_cell(m: Memory, state: int, column: int) -> int:
 def rule_cell(m: Memory, rule: int, column: int) -> int:
     """A cell of the rule table."""
     return int64(m[m[RULES] + WIDTH * rule + column])
+
+
+@inner
+def set_rule_cell(m: Memory, rule: int, column: int, value: int) -> None:
+    """Write a cell of the rule table."""
+    m[m[RULES] + WIDTH * rule + column] = value
 
 
 @inner

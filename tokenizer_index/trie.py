@@ -13,7 +13,7 @@ from constrain.grammars.automata._jit import Cells, kernel
 
 __all__ = ["SPECIAL", "build_trie", "token_symbols"]
 
-KERNELS = "325b1233abf35c87"
+KERNELS = "01f0775efac318da"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""

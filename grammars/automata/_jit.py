@@ -90,6 +90,12 @@ SERVICES = (
     "container_advance",
     "container_final",
     "container_rule",
+    "shortest_bound",
+    "shortest_length",
+    "container_length",
+    "state_length",
+    "set_length",
+    "left_at_least",
 )
 
 _pointer = types.CPointer(types.int32)

@@ -31,13 +31,20 @@ class Arena:
     """A store and its memory.
 
     `max_cells` bounds the memory (in cells of four bytes), `max_work` the number of states that one call may
-    visit in a search.
+    visit in a search.  The memory has `cells` cells at first.  Those that were never used cost nothing: the system
+    gives a page of memory to a process when it is first written.
     """
 
-    def __init__(self, max_cells: int = 1 << 28, max_work: int = 2_000_000, memory: Cells | None = None) -> None:
+    def __init__(
+        self,
+        max_cells: int = 1 << 28,
+        max_work: int = 2_000_000,
+        memory: Cells | None = None,
+        cells: int = 1 << 14,
+    ) -> None:
         self.max_cells = max_cells
         fresh = memory is None
-        self.memory = np.empty(1 << 14, np.int32) if memory is None else memory
+        self.memory = np.empty(max(1 << 14, min(cells, max_cells)), np.int32) if memory is None else memory
         self.address = self.memory.ctypes.data
         if fresh:
             initialise(self.address, self.memory.size)
@@ -70,9 +77,17 @@ class Arena:
             raise ResourceLimitError("a single step needs too much work", limit="max_work")
         raise AssertionError(f"unexpected status {status}")
 
+    def memory_bytes(self) -> int:
+        """Bytes in use."""
+        return 4 * int(self.memory[FREE])
+
     def _grow(self) -> None:
         """Make room in every block that is nearly full, and for as many vectors as there are."""
-        needed = max(int(cells_after_growth(self.address)) * 5 // 4, self.memory.size * 3 // 2)
+        needed = int(cells_after_growth(self.address)) * 5 // 4
+        if needed <= self.memory.size:
+            enlarge(self.address, self.memory.size)
+            return
+        needed = max(needed, self.memory.size * 3 // 2)
         if needed > self.max_cells:
             raise ResourceLimitError("the automaton needs too much memory", limit="max_memory")
         grown = np.empty(needed, np.int32)

@@ -31,7 +31,7 @@ from constrain.grammars.automata.nodes import (
 )
 from constrain.grammars.automata.store import argument, height, intern, kind_of, push
 
-KERNELS = "325b1233abf35c87"
+KERNELS = "01f0775efac318da"
 
 # Flags of a specification; the last two also of MULTIPLE's `how`.
 HAS_LOW, LOW_IS_STRICT, HAS_HIGH, HIGH_IS_STRICT, HAS_GRAIN, HAS_ZERO, HAS_POSITIVE = 1, 2, 4, 8, 16, 32, 64
@@ -49,7 +49,7 @@ BEHIND_E, BEHIND_SIGN, IN_DIGITS = 0, 1, 2
 
 INFINITE = 1_000_000_000
 
-_GRAIN, _LOW_EXPONENT, _LOW_LENGTH, _HIGH_EXPONENT, _HIGH_LENGTH, _DIGITS = 1, 2, 3, 4, 5, 6
+_GRAIN, LOW_EXPONENT, _LOW_LENGTH, _HIGH_EXPONENT, _HIGH_LENGTH, _DIGITS = 1, 2, 3, 4, 5, 6
 
 
 @inner
@@ -89,7 +89,7 @@ def _exponents(m: Memory, node: int) -> tuple[int, int]:
     if _has(m, spec, HAS_LOW):
         at, length = argument(m, node, 5), argument(m, spec, _LOW_LENGTH)
         enough = at == GREATER or (at == length and not _has(m, spec, LOW_IS_STRICT))
-        lowest = max(lowest, argument(m, spec, _LOW_EXPONENT) - k + (0 if enough else 1))
+        lowest = max(lowest, argument(m, spec, LOW_EXPONENT) - k + (0 if enough else 1))
     if _has(m, spec, HAS_HIGH):
         at, length = argument(m, node, 6), argument(m, spec, _HIGH_LENGTH)
         exceeds = at == GREATER or (at == length and _has(m, spec, HIGH_IS_STRICT))
@@ -109,13 +109,13 @@ def _is_live(m: Memory, spec: int, phase: int, k: int, fraction: int, zeros: int
     if _has(m, spec, HAS_GRAIN):
         first = argument(m, spec, _GRAIN) + 1
     if _has(m, spec, HAS_LOW):
-        first = max(first, argument(m, spec, _LOW_EXPONENT))
+        first = max(first, argument(m, spec, LOW_EXPONENT))
     if _has(m, spec, HAS_HIGH):
         last = argument(m, spec, _HIGH_EXPONENT)
     if phase == WHOLE or phase == POINT or phase == FRACTION:
         if not _has(m, spec, HAS_POSITIVE):
             return False
-        if at_low == LESS and _has(m, spec, HAS_LOW) and first == argument(m, spec, _LOW_EXPONENT):
+        if at_low == LESS and _has(m, spec, HAS_LOW) and first == argument(m, spec, LOW_EXPONENT):
             first += 1
         if _has(m, spec, HAS_GRAIN):
             first = max(first, argument(m, spec, _GRAIN) + k + fraction - zeros)

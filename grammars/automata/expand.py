@@ -56,7 +56,7 @@ from constrain.grammars.automata.store import (
     store_stack,
 )
 
-KERNELS = "325b1233abf35c87"
+KERNELS = "01f0775efac318da"
 
 # These build on this module.
 _json_transitions = linked("json_transitions", 1)

@@ -11,7 +11,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from constrain.grammars.automata._jit import inner
+from constrain.grammars.automata._jit import inner, int64
+
+KERNELS = "01f0775efac318da"
 
 Queue: TypeAlias = Any  # an array of int64
 
@@ -36,7 +38,7 @@ def new_queue(capacity: int) -> Queue:
 @inner
 def entry_cell(queue: Queue, entry: int, cell: int) -> int:
     """A cell of an entry."""
-    return queue[_FIRST + _ENTRY * entry + cell]
+    return int64(queue[_FIRST + _ENTRY * entry + cell])
 
 
 @inner
@@ -47,7 +49,7 @@ def _slot(queue: Queue, thing: int) -> int:
     slot = (thing * 0x9E3779B1) & (size - 1)
     while queue[table + slot] >= 0 and entry_cell(queue, queue[table + slot], THING) != thing:
         slot = (slot + 1) & (size - 1)
-    return table + slot
+    return int64(table + slot)
 
 
 @inner
@@ -143,4 +145,4 @@ def take(queue: Queue) -> int:
             _set_place(queue, place, queue[heap + child])
             place = child
         _set_place(queue, place, last)
-    return best
+    return int64(best)

@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "325b1233abf35c87"
+KERNELS = "01f0775efac318da"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 
@@ -120,7 +120,7 @@ def _some_escaped(m: Memory, node: int, low: int, high: int, how: int) -> bool:
     r"""Whether some ``\uXXXX`` with its four digits between `low` and `high` may be written next."""
     if how == NEEDED_ESCAPES:
         for char in range(low, min(high, 0x1F) + 1):
-            if not _has_short_escape(char) and some_char(m, node, char, char):
+            if not has_short_escape(char) and some_char(m, node, char, char):
                 return True
         return False
     if low <= min(high, 0xD7FF) and some_char(m, node, low, min(high, 0xD7FF)):
@@ -134,12 +134,13 @@ def _some_escaped(m: Memory, node: int, low: int, high: int, how: int) -> bool:
 
 
 @inner
-def _has_short_escape(char: int) -> bool:
+def has_short_escape(char: int) -> bool:
+    """Whether a control character has an escape of two symbols."""
     return char == 8 or char == 9 or char == 10 or char == 12 or char == 13
 
 
 @inner
-def _short_escape(letter: int) -> int:
+def short_escape(letter: int) -> int:
     r"""The character that ``\`` and `letter` denote, or -1."""
     if letter == _QUOTE or letter == _BACKSLASH or letter == _SOLIDUS:
         return letter
@@ -159,7 +160,7 @@ def _short_escape(letter: int) -> int:
 @inner
 def _some_escape(m: Memory, node: int, how: int) -> bool:
     for letter in range(0x22, 0x75):
-        char = _short_escape(letter)
+        char = short_escape(letter)
         if char < 0 or (letter == _SOLIDUS and how == NEEDED_ESCAPES):
             continue
         if some_char(m, node, char, char):
@@ -202,7 +203,7 @@ def _raw(m: Memory, node: int, position: int) -> None:
 def _after_backslash(m: Memory, node: int, position: int) -> None:
     text, how = argument(m, node, 0), argument(m, node, 3)
     for letter in range(0x22, 0x75):
-        char = _short_escape(letter)
+        char = short_escape(letter)
         if char < 0 or (letter == _SOLIDUS and how == NEEDED_ESCAPES):
             continue
         target = step_char(m, text, char)
@@ -233,7 +234,7 @@ def _hexadecimal(m: Memory, node: int, position: int) -> None:
                 if _some_escaped(m, text, longer, longer, how):
                     target = json_string(m, text, 6, longer & 0x3FF, how)
             elif not 0xDC00 <= longer <= 0xDFFF:
-                if how == ANY_ESCAPE or (longer < 0x20 and not _has_short_escape(longer)):
+                if how == ANY_ESCAPE or (longer < 0x20 and not has_short_escape(longer)):
                     after = step_char(m, text, longer)
                     if is_alive(m, after):
                         target = json_string(m, after, 0, 0, how)

@@ -11,7 +11,7 @@ from constrain.grammars.automata.nodes import EMPTY, nullable
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "325b1233abf35c87"
+KERNELS = "01f0775efac318da"
 
 __all__ = ["Language"]
 

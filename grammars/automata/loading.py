@@ -37,7 +37,7 @@ from constrain.grammars.automata.nodes import (
 from constrain.grammars.automata.store import OK, STATUS, at, cut, height, intern, push
 from constrain.grammars.automata.tries import build_trie
 
-KERNELS = "42865651b668be99"
+KERNELS = "01f0775efac318da"
 
 _EMPTY, _EPSILON, _LITERAL, _SYMBOLS, _CHARS, _CONCAT, _UNION, _INTERSECT = 0, 1, 2, 3, 4, 5, 6, 7
 _NOT, _REPEAT, _JSON, _WORDS, _WITHOUT, _TABLE, _DECIMALS, _MULTIPLES = 8, 9, 10, 11, 12, 13, 14, 15
@@ -201,12 +201,27 @@ def _parts(node: Any) -> tuple[Any, ...]:
     return ()
 
 
+_kept: dict[int, tuple[regular.Regular, Program]] = {}
+
+
+def keep_program(expression: regular.Regular) -> None:
+    """Keep the program of an expression for the life of the process: one that many grammars contain.
+
+    It is found by the identity of the expression, which should be a constant.
+    """
+    if id(expression) not in _kept:
+        _kept[id(expression)] = expression, program_of(expression).tolist()
+
+
 def program_of(expression: regular.Regular) -> Cells:
     """The program that builds `expression`."""
     program: Program = []
     pending: list[tuple[regular.Regular, bool]] = [(expression, False)]
     while pending:
         node, parts_done = pending.pop()
+        if id(node) in _kept:
+            program += _kept[id(node)][1]
+            continue
         parts = () if parts_done else _parts(node)
         if parts:
             pending.append((node, True))

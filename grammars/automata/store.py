@@ -23,7 +23,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "325b1233abf35c87"
+KERNELS = "01f0775efac318da"
 
 # Header cells.
 FREE = 0  # first unused cell
@@ -40,13 +40,15 @@ STACK_IS_FULL = 61  # set when it was the stack that ran full
 HEADER = 64
 
 # Status values.
-OK, FULL, OUT_OF_WORK, NEEDS_RULE, NEEDS_ROW = 0, 1, 2, 3, 4
+OK, FULL, OUT_OF_WORK, NEEDS_RULE, NEEDS_ROW, NEEDS_LENGTH = 0, 1, 2, 3, 4, 5
 
 # Columns of an object row.
 KIND, OFFSET, LENGTH, FLAGS, HASH, MEMO_A, MEMO_B, MEMO_C = 0, 1, 2, 3, 4, 5, 6, 7
 COLUMNS = 8
 
 _GUARD = 64  # cells behind the stack that may be read, though not written, after it has run full
+
+_LARGE = 1 << 19
 
 _MIX_1 = np.uint64(0x9E3779B97F4A7C15)
 _MIX_2 = np.uint64(0xBF58476D1CE4E5B9)
@@ -56,14 +58,15 @@ _LOW_31 = np.uint64(0x7FFFFFFF)
 
 @kernel
 def initialise(address: int, size: int) -> None:
-    """Lay out an empty store in a memory of `size` (at least 16,384) cells."""
+    """Lay out an empty store in a memory of `size` (at least 16,384) cells, with blocks for a store that fills it."""
     m = memory_at(address)
     for i in range(HEADER):
         m[i] = 0
     m[SIZE] = size
     m[FREE] = HEADER
     m[WORK_LIMIT] = 2_000_000_000
-    _lay_out(m, 128, 256, 1024)
+    scale = 16 if size >= _LARGE else 1
+    _lay_out(m, 128 * scale, 256 * scale, 1024 * scale)
     m[TOP] = m[STACK]
 
 

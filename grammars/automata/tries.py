@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "325b1233abf35c87"
+KERNELS = "01f0775efac318da"
 
 
 @inner

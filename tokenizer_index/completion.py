@@ -1,0 +1,410 @@
+"""The shortest text that leads from a configuration to the end of the language.
+
+`least` says how much is left at least after each way of reading the text.  When every split into lexemes counts,
+that is exact, and the completion is found by walking: some next symbol always leaves one less.  When the longest
+match counts, lexemes that the grammar puts side by side may have to be kept apart, so it is a lower bound, and the
+completion is searched for: best first, which finds a shortest one (Hart, Nilsson and Raphael 1968, "A*"; every text
+that ends is no longer than the bound says, and reading a symbol lowers the bound by one at most).  A search
+that has become large goes on greedily, and what it finds may then be longer than needed.
+
+What is left after the configurations of a completion is kept with them, so that the completion of each is that of
+the one before without its first symbol, whatever is asked later.
+"""
+
+from constrain.grammars.automata._jit import Cells, Memory, inner, kernel, memory_at, service
+from constrain.grammars.automata.expand import transitions
+from constrain.grammars.automata.frontier import (
+    COST,
+    ENTRIES,
+    PARENT,
+    SYMBOL,
+    THING,
+    entry_cell,
+    new_queue,
+    offer,
+    take,
+)
+from constrain.grammars.automata.nodes import (
+    CONCAT,
+    EPSILON_KIND,
+    JSON,
+    NO_TEXT,
+    TEXT_KIND,
+    TRIE,
+    UNION,
+    WORDS,
+)
+from constrain.grammars.automata.shortest import (
+    RAW,
+    UNREACHABLE,
+    WRITTEN,
+    plus,
+    push_after_escape,
+    shortest_length,
+    symbol_length,
+)
+from constrain.grammars.automata.store import (
+    MEMO_A,
+    MEMO_B,
+    MEMO_C,
+    OK,
+    STATUS,
+    argument,
+    at,
+    cut,
+    height,
+    intern_2,
+    kind_of,
+    length_of,
+    memo,
+    push,
+    put,
+    set_memo,
+    sort_unique,
+)
+from constrain.tokenizer_index.configurations import ACCEPTING, config_step, flags_of
+from constrain.tokenizer_index.containers import container_advance
+from constrain.tokenizer_index.least import set_length, state_length
+from constrain.tokenizer_index.least_container import names_matter
+from constrain.tokenizer_index.lexer import push_cuts
+from constrain.tokenizer_index.parser import ENTRY, first_lexer
+from constrain.tokenizer_index.tables import (
+    CAPTURE,
+    IGNORE,
+    KEYED,
+    STATE_OFFSET,
+    TERMINAL_FLAGS,
+    state_cell,
+    terminal_cell,
+)
+
+KERNELS = "01f0775efac318da"
+
+# Memo cells of a configuration.
+LEFT_FOR_SURE = MEMO_A  # length of its completion, when that has been found
+NEXT_SYMBOL = MEMO_B  # the first symbol of the completion
+LEFT_AT_LEAST = MEMO_C
+
+
+# What is left behind a lexeme
+
+
+@inner
+def _after_lexeme(m: Memory, parser: int, terminal: int, payload: int) -> int:
+    """What is left after a terminal has been read in full at a parser set that has been closed."""
+    best = UNREACHABLE
+    entries = memo(m, parser, MEMO_A)
+    for i in range(entries, entries + ENTRY * memo(m, parser, MEMO_B), ENTRY):
+        if m[i] != terminal or m[STATUS] != OK:
+            continue
+        state, parameter = m[i + 2], m[i + 3]
+        if state < 0:
+            position = height(m)
+            if not container_advance(m, -1 - state, parameter, payload):
+                continue
+            state, parameter = at(m, position), at(m, position + 1)
+            cut(m, position)
+        best = min(best, plus(state_length(m, state, parameter), set_length(m, m[i + 4])))
+    return best
+
+
+@inner
+def _of_keys(m: Memory, parser: int, terminal: int, start: int) -> int:
+    """What is left when `start` is the rest of a declared key, and what follows depends on which it is.
+
+    The tries of names are walked, breadth first.
+    """
+    position = height(m)
+    push(m, start)
+    push(m, 0)
+    best = UNREACHABLE
+    i = position
+    while i < height(m) and m[STATUS] == OK:
+        node, length = at(m, i), at(m, i + 1)
+        i += 2
+        kind = kind_of(m, node)
+        if length >= best:
+            continue
+        if kind == EPSILON_KIND:
+            best = min(best, plus(length, _after_lexeme(m, parser, terminal, argument(m, node, 0))))
+        elif kind == UNION:
+            for j in range(length_of(m, node)):
+                _push_pair(m, argument(m, node, j), length)
+        elif kind == CONCAT:
+            _push_pair(m, argument(m, node, 1), length + shortest_length(m, argument(m, node, 0), RAW))
+        elif kind == WORDS:
+            _push_pair(m, argument(m, node, 0), length)
+        elif kind == TRIE:
+            if argument(m, node, 0) > 0:
+                payload = argument(m, node, 0) - 1
+                best = min(best, plus(length, _after_lexeme(m, parser, terminal, payload)))
+            for j in range(1, length_of(m, node), 2):
+                here = symbol_length(argument(m, node, j), WRITTEN)
+                _push_pair(m, argument(m, node, j + 1), length + here)
+        elif kind == JSON and argument(m, node, 1) == 0:
+            _push_pair(m, argument(m, node, 0), length + 1)
+        elif kind == JSON:
+            texts = height(m)
+            push_after_escape(m, node)
+            for j in range(texts, height(m), 2):
+                put(m, j + 1, at(m, j + 1) + length + 1)
+    cut(m, position)
+    return best
+
+
+@inner
+def _push_pair(m: Memory, node: int, length: int) -> None:
+    push(m, node)
+    push(m, length)
+
+
+@inner
+def _name_matters(m: Memory, parser: int, terminal: int) -> bool:
+    """Whether what follows a captured name depends on it: on which short names remain for members that must come."""
+    entries = memo(m, parser, MEMO_A)
+    for i in range(entries, entries + ENTRY * memo(m, parser, MEMO_B), ENTRY):
+        if m[i] == terminal and names_matter(m, state_cell(m, -1 - m[i + 2], STATE_OFFSET)):
+            return True
+    return False
+
+
+@inner
+def _of_name(m: Memory, parser: int, terminal: int, node: int, text: int) -> int:
+    """What is left when `node` is the rest of an undeclared key that began with `text`."""
+    length = shortest_length(m, node, RAW)
+    if length >= UNREACHABLE:
+        return length
+    if not _name_matters(m, parser, terminal):
+        return plus(length, _after_lexeme(m, parser, terminal, NO_TEXT))
+    left = length
+    while left > 0 and m[STATUS] == OK:
+        symbol, node = _step_towards(m, node, left)
+        text = intern_2(m, TEXT_KIND, text, symbol)
+        left -= 1
+    if m[STATUS] != OK:  # the text may be no text
+        return UNREACHABLE
+    return plus(length, _after_lexeme(m, parser, terminal, text))
+
+
+@inner
+def _step_towards(m: Memory, node: int, left: int) -> tuple[int, int]:
+    """The first symbol of a shortest string, which has `left` bytes, and the derivative."""
+    start = transitions(m, node)
+    for i in range(start, start + 3 * memo(m, node, MEMO_B), 3):
+        if shortest_length(m, m[i + 2], RAW) == left - 1:
+            return m[i], m[i + 2]
+    return 0, 0
+
+
+@inner
+def _of_member(m: Memory, parser: int, terminal: int, node: int, text: int) -> int:
+    """What is left when `node` is the rest of a terminal that is being read."""
+    flags = terminal_cell(m, terminal, TERMINAL_FLAGS)
+    if flags & KEYED:
+        return _of_keys(m, parser, terminal, node)
+    if flags & CAPTURE:
+        return _of_name(m, parser, terminal, node, text)
+    length = shortest_length(m, node, RAW)
+    if length >= UNREACHABLE:
+        return length
+    if flags & IGNORE:
+        return plus(length, set_length(m, parser))
+    return plus(length, _after_lexeme(m, parser, terminal, 0))
+
+
+# What is left from a configuration on
+
+
+@inner
+def _lexer_at(m: Memory, configuration: int, i: int) -> int:
+    lexer = first_lexer(m, argument(m, configuration, i))
+    return argument(m, configuration, i + 1) if argument(m, configuration, i + 1) > 0 else lexer
+
+
+@service
+def left_at_least(m: Memory, configuration: int) -> int:
+    """A lower bound of what is left; 0 exactly when the text may end."""
+    known = memo(m, configuration, MEMO_A)
+    if known >= 0:
+        return known
+    known = memo(m, configuration, LEFT_AT_LEAST)
+    if known >= 0:
+        return known
+    best = 0
+    if not flags_of(m, configuration) & ACCEPTING:
+        best = UNREACHABLE
+        for i in range(0, length_of(m, configuration), 3):
+            parser, lexer = argument(m, configuration, i), _lexer_at(m, configuration, i)
+            if m[STATUS] != OK:
+                break
+            for j in range(0, length_of(m, lexer), 3):
+                terminal, node, text = argument(m, lexer, j), argument(m, lexer, j + 1), argument(m, lexer, j + 2)
+                best = min(best, _of_member(m, parser, terminal, node, text))
+        best = max(best, 1)
+    set_memo(m, configuration, LEFT_AT_LEAST, best)
+    return best
+
+
+@inner
+def _rank(symbol: int) -> int:
+    """Which of several symbols is preferred: letters, then what can be printed."""
+    if 0x61 <= symbol <= 0x7A or 0x30 <= symbol <= 0x39:
+        return 0
+    return 1 if 0x20 <= symbol < 0x7F else 2
+
+
+@inner
+def _pleasant(low: int, high: int) -> int:
+    """A symbol between `low` and `high`."""
+    if low <= 0x61 <= high:
+        return 0x61
+    if low <= 0x30 <= high:
+        return 0x30
+    return 0x20 if low < 0x20 <= high else low
+
+
+@inner
+def _symbol_towards(m: Memory, configuration: int, left: int) -> int:
+    """A symbol after which, in one reading at least, less is left; -1 when there is none."""
+    best = -1
+    for i in range(0, length_of(m, configuration), 3):
+        parser, lexer = argument(m, configuration, i), _lexer_at(m, configuration, i)
+        if m[STATUS] != OK:
+            break
+        for j in range(0, length_of(m, lexer), 3):
+            terminal, node, text = argument(m, lexer, j), argument(m, lexer, j + 1), argument(m, lexer, j + 2)
+            if _of_member(m, parser, terminal, node, text) > left:
+                continue
+            start = transitions(m, node)
+            for k in range(start, start + 3 * memo(m, node, MEMO_B), 3):
+                symbol = _pleasant(m[k], m[k + 1])
+                if best >= 0 and _rank(symbol) >= _rank(best):
+                    continue
+                longer = intern_2(m, TEXT_KIND, text, symbol) if text > 0 else 0
+                if m[STATUS] != OK:
+                    return -1
+                after = _of_member(m, parser, terminal, m[k + 2], longer)
+                if m[STATUS] == OK and after + symbol_length(symbol, RAW) == left:
+                    best = symbol
+                    if _rank(best) == 0:
+                        return best
+    return best
+
+
+# Completions
+
+
+@inner
+def _walk(m: Memory, configuration: int) -> bool:
+    """Find the completion by walking; False, with nothing changed, when what is left does not always get less."""
+    position = height(m)
+    here = configuration
+    found = False
+    while m[STATUS] == OK:
+        left = left_at_least(m, here)
+        if left == 0 or memo(m, here, LEFT_FOR_SURE) >= 0:
+            found = True
+            break
+        symbol = _symbol_towards(m, here, left)
+        if symbol < 0 or m[STATUS] != OK:
+            break
+        after = config_step(m, here, symbol)
+        if after == 0 or left_at_least(m, after) + symbol_length(symbol, RAW) != left:
+            break
+        push(m, here)
+        push(m, symbol)
+        here = after
+    if found:
+        left = left_at_least(m, here)
+        set_memo(m, here, LEFT_FOR_SURE, left)
+        for i in range(height(m) - 2, position - 1, -2):
+            left += symbol_length(at(m, i + 1), RAW)
+            set_memo(m, at(m, i), NEXT_SYMBOL, at(m, i + 1))
+            set_memo(m, at(m, i), LEFT_FOR_SURE, left)
+    cut(m, position)
+    return found
+
+
+@inner
+def _push_next_symbols(m: Memory, configuration: int) -> None:
+    """Put a symbol of each interval on which the configuration's successor does not change on the stack."""
+    position = height(m)
+    for i in range(0, length_of(m, configuration), 3):
+        guard = argument(m, configuration, i + 2)
+        push_cuts(m, _lexer_at(m, configuration, i))
+        if guard > 0:
+            start = transitions(m, guard)
+            for j in range(start, start + 3 * memo(m, guard, MEMO_B), 3):
+                push(m, m[j])
+                push(m, m[j + 1] + 1)
+    sort_unique(m, position)
+
+
+@inner
+def _search(m: Memory, configuration: int, budget: int, weight: int) -> bool:
+    """Find the completion by a search, within `budget` configurations; bounds count `weight` times."""
+    queue = offer(new_queue(256), configuration, 0, 0, -1, 0)
+    entry = take(queue)
+    while entry >= 0 and m[STATUS] == OK:
+        here, cost = entry_cell(queue, entry, THING), entry_cell(queue, entry, COST)
+        if flags_of(m, here) & ACCEPTING or memo(m, here, LEFT_FOR_SURE) >= 0:
+            break
+        if queue[ENTRIES] > budget:
+            return False
+        position = height(m)
+        _push_next_symbols(m, here)
+        for i in range(position, height(m)):
+            symbol = at(m, i)
+            after = config_step(m, here, symbol)
+            if after > 0 and m[STATUS] == OK:
+                rest = left_at_least(m, after)
+                if rest < UNREACHABLE:
+                    cost_after = cost + symbol_length(symbol, RAW)
+                    queue = offer(queue, after, cost_after, weight * rest, entry, symbol)
+        cut(m, position)
+        entry = take(queue)
+    if entry < 0 or m[STATUS] != OK:
+        return False
+    here = entry_cell(queue, entry, THING)
+    left = 0 if flags_of(m, here) & ACCEPTING else memo(m, here, LEFT_FOR_SURE)
+    set_memo(m, here, LEFT_FOR_SURE, left)
+    while entry_cell(queue, entry, PARENT) >= 0:
+        symbol, entry = entry_cell(queue, entry, SYMBOL), entry_cell(queue, entry, PARENT)
+        left += symbol_length(symbol, RAW)
+        set_memo(m, entry_cell(queue, entry, THING), NEXT_SYMBOL, symbol)
+        set_memo(m, entry_cell(queue, entry, THING), LEFT_FOR_SURE, left)
+    return True
+
+
+@kernel
+def find_completion(address: int, configuration: int, budget: int) -> int:
+    """Find the completion of a configuration; its length, -1 when there is none.
+
+    A search for a shortest one visits at most about `budget` configurations; after that any is taken.
+    """
+    m = memory_at(address)
+    if memo(m, configuration, LEFT_FOR_SURE) < 0:
+        found = _walk(m, configuration)
+        if not found and m[STATUS] == OK:
+            found = _search(m, configuration, budget, 1)
+        if not found and m[STATUS] == OK:
+            _search(m, configuration, _UNLIMITED, _GREEDY)
+    return memo(m, configuration, LEFT_FOR_SURE)
+
+
+_UNLIMITED = 1 << 60
+_GREEDY = 8
+
+
+@kernel
+def completion_symbols(address: int, configuration: int, symbols: Cells) -> int:
+    """Write the completion of a configuration, which has been found, as far as there is room; its number of symbols."""
+    m = memory_at(address)
+    count = 0
+    while memo(m, configuration, LEFT_FOR_SURE) > 0 and m[STATUS] == OK:
+        symbol = memo(m, configuration, NEXT_SYMBOL)
+        if count < symbols.size:
+            symbols[count] = symbol
+        count += 1
+        configuration = config_step(m, configuration, symbol)
+    return count

@@ -1,0 +1,14 @@
+"""Copying many masks into the rows of a bitmask in one call."""
+
+from constrain.grammars.automata._jit import Cells, kernel, memory_at
+
+KERNELS = "01f0775efac318da"
+
+
+@kernel
+def copy_masks(sources: Cells, targets: Cells, words: int) -> None:
+    """Copy `words` 32-bit words from each address of `sources` to that of `targets`, both (n,) int64."""
+    for i in range(sources.size):
+        source, target = memory_at(sources[i]), memory_at(targets[i])
+        for word in range(words):
+            target[word] = source[word]
