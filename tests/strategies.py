@@ -1,5 +1,6 @@
 """Hypothesis strategies shared by the tests: random languages, vocabularies and texts over a small alphabet."""
 
+import functools
 import os
 
 from hypothesis import settings
@@ -20,6 +21,7 @@ def examples(count: int) -> settings:
 texts = st.lists(st.sampled_from(list(ALPHABET)), max_size=6).map(bytes)
 
 
+@functools.cache  # here and below: making a strategy takes longer than drawing from it
 def regulars(leaves: int = 6) -> st.SearchStrategy[regular.Regular]:
     """Random regular expressions without boolean operations."""
     base = st.one_of(
@@ -42,6 +44,7 @@ def regulars(leaves: int = 6) -> st.SearchStrategy[regular.Regular]:
     return st.recursive(base, extend, max_leaves=leaves)
 
 
+@functools.cache
 def booleans(leaves: int = 6) -> st.SearchStrategy[regular.Regular]:
     """Random regular expressions with intersections, complements and differences at any depth."""
 
@@ -59,10 +62,10 @@ def booleans(leaves: int = 6) -> st.SearchStrategy[regular.Regular]:
     return st.recursive(regulars(2), extend, max_leaves=leaves)
 
 
-@st.composite
-def grammars(draw: st.DrawFn) -> ir.Grammar:
-    """Random context-free grammars: ambiguous, left-recursive, nullable and unproductive rules all occur."""
-    names = [f"r{i}" for i in range(draw(st.integers(1, 4)))]
+@functools.cache
+def _right_hand_sides(rules: int) -> st.SearchStrategy[ir.Expression]:
+    """Expressions over so many rules, r0, r1, …"""
+    names = [f"r{i}" for i in range(rules)]
     leaf = st.one_of(
         regulars(3).map(ir.Terminal),
         st.sampled_from(names).map(ir.Reference),
@@ -76,12 +79,21 @@ def grammars(draw: st.DrawFn) -> ir.Grammar:
             st.builds(ir.Repeat, inner, st.integers(0, 1), st.sampled_from([None, 1, 2])),
         )
 
-    expression = st.recursive(leaf, extend, max_leaves=5)
-    return ir.Grammar(names[0], {name: draw(expression) for name in names})
+    return st.recursive(leaf, extend, max_leaves=5)
 
 
-@st.composite
-def vocabularies(draw: st.DrawFn) -> list[bytes]:
+def _grammar(sides: list[ir.Expression]) -> ir.Grammar:
+    return ir.Grammar("r0", {f"r{i}": side for i, side in enumerate(sides)})
+
+
+@functools.cache
+def grammars() -> st.SearchStrategy[ir.Grammar]:
+    """Random context-free grammars: ambiguous, left-recursive, nullable and unproductive rules all occur."""
+    return st.one_of([st.lists(_right_hand_sides(n), min_size=n, max_size=n).map(_grammar) for n in range(1, 5)])
+
+
+@functools.cache
+def vocabularies() -> st.SearchStrategy[list[bytes]]:
     """Vocabularies that hold every byte of the alphabet, longer tokens, repetitions and an empty token."""
-    longer = draw(st.lists(st.lists(st.sampled_from(list(ALPHABET)), max_size=4).map(bytes), max_size=12))
-    return [bytes([byte]) for byte in ALPHABET] + longer
+    longer = st.lists(st.lists(st.sampled_from(list(ALPHABET)), max_size=4).map(bytes), max_size=12)
+    return longer.map([bytes([byte]) for byte in ALPHABET].__add__)
