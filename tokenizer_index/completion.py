@@ -78,7 +78,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "01f0775efac318da"
+KERNELS = "1bbb8a52c10bf4b0"
 
 # Memo cells of a configuration.
 LEFT_FOR_SURE = MEMO_A  # length of its completion, when that has been found

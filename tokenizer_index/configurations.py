@@ -44,7 +44,7 @@ from constrain.tokenizer_index.parser import (
 )
 from constrain.tokenizer_index.tables import ACCEPT, DOUBT, LONGEST_MATCH, SEARCHES
 
-KERNELS = "01f0775efac318da"
+KERNELS = "1bbb8a52c10bf4b0"
 
 
 @inner

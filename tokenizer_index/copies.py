@@ -2,7 +2,7 @@
 
 from constrain.grammars.automata._jit import Cells, kernel, memory_at
 
-KERNELS = "01f0775efac318da"
+KERNELS = "1bbb8a52c10bf4b0"
 
 
 @kernel

@@ -4,7 +4,7 @@ from constrain.grammars.automata._jit import Memory, inner
 from constrain.grammars.automata.nodes import NO_TEXT
 from constrain.grammars.automata.store import argument, at, cut, height, push, put
 
-KERNELS = "01f0775efac318da"
+KERNELS = "1bbb8a52c10bf4b0"
 
 _QUOTE, _BACKSLASH = 0x22, 0x5C
 

@@ -60,7 +60,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "01f0775efac318da"
+KERNELS = "1bbb8a52c10bf4b0"
 
 LEFT = CONFIGURATION + 1  # LEFT [state, parameter]; what is left of the rule from there on is its MEMO_A
 

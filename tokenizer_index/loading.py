@@ -23,7 +23,7 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "01f0775efac318da"
+KERNELS = "1bbb8a52c10bf4b0"
 
 _RULE = "rule"
 

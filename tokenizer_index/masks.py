@@ -83,7 +83,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "01f0775efac318da"
+KERNELS = "1bbb8a52c10bf4b0"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16

@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "01f0775efac318da"
+KERNELS = "1bbb8a52c10bf4b0"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

@@ -11,7 +11,7 @@ from constrain.grammars.automata.nodes import EMPTY, nullable
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "01f0775efac318da"
+KERNELS = "1bbb8a52c10bf4b0"
 
 __all__ = ["Language"]
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "01f0775efac318da"
+KERNELS = "1bbb8a52c10bf4b0"
 
 # Header cells.
 FREE = 0  # first unused cell

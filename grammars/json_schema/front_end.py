@@ -10,8 +10,9 @@ from constrain.grammars import ir
 from constrain.grammars.errors import GrammarSyntaxError, UnsatisfiableConstraintError
 from constrain.grammars.json_schema.drafts import LATEST, draft_of
 from constrain.grammars.json_schema.formulas import FALSE, TRUE, Formula
+from constrain.grammars.json_schema.lexemes import TextOptions
 from constrain.grammars.json_schema.normal_forms import NormalForms
-from constrain.grammars.json_schema.printing import Printer, TextOptions
+from constrain.grammars.json_schema.printing import Printer
 from constrain.grammars.json_schema.references import References
 from constrain.grammars.json_schema.whitespace import whitespace_of
 
@@ -51,7 +52,7 @@ def json_schema(
         schema = schema_of(schema)
     text = schema if isinstance(schema, str) else _text_of(schema)
     options = TextOptions(whitespace_of(whitespace), property_order == "schema", escapes == "any", exponents)
-    printer, start = _printer(_document(text), options, formats=formats, registry=registry)
+    printer, start = _printer(text, options, formats=formats, registry=registry)
     key = "" if registry is not None else repr(
         ("json_schema", text, property_order, whitespace, escapes, exponents, formats)
     )
@@ -87,11 +88,12 @@ def _refused(name: str) -> Any:
 
 
 def _printer(
-    document: Any, options: TextOptions, *, formats: bool, registry: "referencing.Registry[Any] | None"
+    text: str, options: TextOptions, *, formats: bool, registry: "referencing.Registry[Any] | None"
 ) -> tuple[Printer, Formula]:
+    document = _document(text)
     if not isinstance(document, dict | bool):
         raise GrammarSyntaxError("a schema is an object or a boolean")
-    references = References(document, draft_of(document, LATEST), registry)
+    references = References(document, draft_of(document, LATEST), registry, text=text)
     forms = NormalForms(references, asserts_formats=formats)
     if isinstance(document, bool):
         start = TRUE if document else FALSE

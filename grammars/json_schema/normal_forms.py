@@ -19,6 +19,7 @@ from constrain.grammars.json_schema import numbers, strings
 from constrain.grammars.json_schema import values as sets
 from constrain.grammars.json_schema.array_machines import ArrayMachine, PlainArrayRequirement
 from constrain.grammars.json_schema.formulas import FALSE, TRUE, Formula, Formulas
+from constrain.grammars.json_schema.plain import plainly_has_values
 from constrain.grammars.json_schema.reader import ALL_KEYWORDS, COMBINATORS, read_schema
 from constrain.grammars.json_schema.references import References, Schema
 from constrain.grammars.json_schema.settling import ObjectRequirement, settled_objects
@@ -228,6 +229,10 @@ class NormalForms:
         """Whether any value satisfies a formula."""
         known = self._inhabited.get(formula)
         if known is None:
+            kind, number = self.formulas.definition(formula)
+            if kind == "schema" and plainly_has_values(self.references[number].contents):
+                self._inhabited[formula] = True
+                return True
             self._decide(formula)
             known = self._inhabited[formula]
         return known

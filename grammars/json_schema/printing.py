@@ -5,44 +5,23 @@ those without.  Scalars of a value become one lexeme; objects become `ir.Members
 items have to be counted by what they are, rules named after the states of a machine.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
-
 from constrain.grammars import ir
 from constrain.grammars.analysis import references_of
 from constrain.grammars.errors import UnsatisfiableConstraintError
-from constrain.grammars.json_schema import numbers, strings
+from constrain.grammars.json_schema import strings
 from constrain.grammars.json_schema.array_machines import ArrayMachine
 from constrain.grammars.json_schema.array_machines import State as MachineState
 from constrain.grammars.json_schema.distinct import DistinctValues, distinct_strings, finite_domain, unsupported
 from constrain.grammars.json_schema.formulas import FALSE, Formula
+from constrain.grammars.json_schema.lexemes import TextOptions, lexemes_of
 from constrain.grammars.json_schema.normal_forms import NormalForms
 from constrain.grammars.json_schema.settling import settled_objects
 from constrain.grammars.json_schema.shapes import Arrays, Objects
-from constrain.grammars.json_schema.values import Values
-from constrain.grammars.json_schema.whitespace import Whitespace
-from constrain.grammars.regular import Concatenation, Epsilon, JsonString, Literal, Regular, Union, Words
+from constrain.grammars.regular import Regular
 
-__all__ = ["Printer", "TextOptions"]
+__all__ = ["Printer"]
 
 _NO_TEXT = ir.Alternation(())
-
-
-@dataclass(frozen=True, slots=True)
-class TextOptions:
-    """How values may be written.
-
-    ordered      members come in the order of the schema, those that it does not name behind them
-    any_escape   strings may be escaped in every way of RFC 8259, not only where they must be
-    exponent     numbers may have exponents
-    fraction     whole numbers may be written with a point
-    """
-
-    whitespace: Whitespace
-    ordered: bool = True
-    any_escape: bool = True
-    exponent: bool = True
-    fraction: bool = True
 
 
 class Printer:
@@ -53,15 +32,7 @@ class Printer:
         self._machines: list[tuple[ArrayMachine, dict[MachineState, bool]]] = []
         self._distinct: list[DistinctValues] = []
         self._numbers: dict[object, int] = {}
-        gap, space = options.whitespace.gap, options.whitespace
-        self._gap = gap
-        self._comma = self._punctuation(b"," + space.after_comma)
-        self._colon = self._punctuation(b":" + space.after_colon)
-        self._close_array, self._close_object = self._punctuation(b"]"), self._punctuation(b"}")
-        self._open = {
-            (nested, bracket): self._punctuation(bracket, nested) for nested in (False, True) for bracket in (b"[", b"{")
-        }
-        self._key_prefix = self._behind_gap(Literal(b'"'), True)
+        self._lexemes = lexemes_of(options)
 
     def rule(self, name: str) -> ir.Expression:
         """The right-hand side of a rule."""
@@ -94,45 +65,14 @@ class Printer:
                     seen.add(one)
                     pending.append(one)
 
-    # Lexemes
-
-    def _behind_gap(self, regular: Regular, nested: bool) -> Regular:
-        if not nested or isinstance(self._gap, Epsilon):
-            return regular
-        return Concatenation((self._gap, regular))
-
-    def _punctuation(self, text: bytes, nested: bool = True) -> ir.Terminal:
-        return ir.Terminal(self._behind_gap(Literal(text), nested))
-
-    def _scalars(self, values: Values) -> list[Regular]:
-        texts = [b"null"] if values.null else []
-        texts += [b"true" if one else b"false" for one in sorted(values.booleans)]
-        parts: list[Regular] = [Words(tuple(texts))] if texts else []
-        if values.numbers:
-            options = self._options
-            parts.append(numbers.language(values.numbers, exponent=options.exponent, fraction=options.fraction))
-        if not strings.is_empty(values.strings):
-            parts.append(self._string(values.strings))
-        return parts
-
-    def _string(self, language: Regular) -> Regular:
-        if language is strings.ANY:
-            return self._any_string
-        return Concatenation((Literal(b'"'), JsonString(language, self._options.any_escape)))
-
-    @cached_property
-    def _any_string(self) -> Regular:
-        return Concatenation((Literal(b'"'), JsonString(strings.ANY, self._options.any_escape)))
-
     # Values
 
     def _value(self, formula: Formula, nested: bool) -> ir.Expression:
         values = self._forms.values(formula)
         parts: list[ir.Expression] = []
-        scalars = self._scalars(values)
-        if scalars:
-            regular = scalars[0] if len(scalars) == 1 else Union(tuple(scalars))
-            parts.append(ir.Terminal(self._behind_gap(regular, nested)))
+        scalar = self._lexemes.scalar(values, nested)
+        if scalar is not None:
+            parts.append(scalar)
         for array in values.arrays:
             parts.append(self._array(array, nested))
         for shape in values.objects:
@@ -180,11 +120,11 @@ class Printer:
             minimum=minimum,
             maximum=maximum if others or (maximum is not None and maximum < len(keys)) else None,
             ordered=self._options.ordered,
-            open=self._open[nested, b"{"],
-            close=self._close_object,
-            comma=self._comma,
-            colon=self._colon,
-            key_prefix=self._key_prefix,
+            open=self._lexemes.open_object[nested],
+            close=self._lexemes.close_object,
+            comma=self._lexemes.comma,
+            colon=self._lexemes.colon,
+            key_prefix=self._lexemes.key_prefix,
             any_escape=self._options.any_escape,
         )
 
@@ -222,9 +162,9 @@ class Printer:
             rest,
             shape.minimum,
             limit,
-            self._open[nested, b"["],
-            self._close_array,
-            self._comma,
+            self._lexemes.open_array[nested],
+            self._lexemes.close_array,
+            self._lexemes.comma,
         )
 
     def _without_impossible_items(self, shape: Arrays) -> Arrays:
@@ -249,14 +189,14 @@ class Printer:
         if not live[machine.start]:
             return _NO_TEXT
         start = ir.Alternation(tuple(self._machine_steps(number, machine.start, ())))
-        return ir.Sequence((self._open[nested, b"["], start))
+        return ir.Sequence((self._lexemes.open_array[nested], start))
 
     def _machine_rule(self, number: int, state: MachineState) -> ir.Expression:
-        return ir.Alternation(tuple(self._machine_steps(number, state, (self._comma,))))
+        return ir.Alternation(tuple(self._machine_steps(number, state, (self._lexemes.comma,))))
 
     def _machine_steps(self, number: int, state: MachineState, before: tuple[ir.Terminal, ...]) -> list[ir.Expression]:
         machine, live = self._machines[number]
-        steps: list[ir.Expression] = [self._close_array] if machine.may_end(state) else []
+        steps: list[ir.Expression] = [self._lexemes.close_array] if machine.may_end(state) else []
         for formula, following in machine.options(state):
             if live[following] and self._inhabited(formula):
                 index, counts = following
@@ -278,16 +218,16 @@ class Printer:
         if not domain.is_live(0, 0):
             return _NO_TEXT
         start = ir.Alternation(tuple(self._distinct_steps(number, 0, 0, ())))
-        return ir.Sequence((self._open[nested, b"["], start))
+        return ir.Sequence((self._lexemes.open_array[nested], start))
 
     def _distinct_rule(self, number: int, seen: int, count: int) -> ir.Expression:
-        return ir.Alternation(tuple(self._distinct_steps(number, seen, count, (self._comma,))))
+        return ir.Alternation(tuple(self._distinct_steps(number, seen, count, (self._lexemes.comma,))))
 
     def _distinct_steps(
         self, number: int, seen: int, count: int, before: tuple[ir.Terminal, ...]
     ) -> list[ir.Expression]:
         domain = self._distinct[number]
-        steps: list[ir.Expression] = [self._close_array] if domain.may_end(count) else []
+        steps: list[ir.Expression] = [self._lexemes.close_array] if domain.may_end(count) else []
         for formula, following in domain.options(seen, count):
             rule = ir.Reference(f"d{number}.{following}.{count + 1}")
             steps.append(ir.Sequence((*before, ir.Reference(self._nested(formula)), rule)))
@@ -307,10 +247,10 @@ class Printer:
             minimum=shape.minimum,
             maximum=limit,
             ordered=False,
-            open=self._open[nested, b"["],
-            close=self._close_array,
-            comma=self._comma,
-            colon=self._colon,
-            key_prefix=self._key_prefix,
+            open=self._lexemes.open_array[nested],
+            close=self._lexemes.close_array,
+            comma=self._lexemes.comma,
+            colon=self._lexemes.colon,
+            key_prefix=self._lexemes.key_prefix,
             any_escape=self._options.any_escape,
         )

@@ -63,17 +63,35 @@ def _contains_id(contents: Any, keyword: str) -> bool:
     return False
 
 
+def _is_one_resource(document: Any, keyword: str, text: str) -> bool:
+    """Whether nothing in a document changes what its references are relative to, or there are none.
+
+    `text` is the document's text, if it has no escapes; it is searched faster than the document.
+    """
+    if not isinstance(document, dict):
+        return True
+    if text and "\\" not in text:
+        own = 1 if keyword in document else 0
+        if text.count(f'"{keyword}"') == own and '"$anchor"' not in text and '"$dynamicAnchor"' not in text:
+            return True
+        if '"$ref"' not in text and '"$dynamicRef"' not in text and '"$recursiveRef"' not in text:
+            return True
+    return not _contains_id(document, keyword)
+
+
 class References:
     """The schemas of one document, and of those that it refers to."""
 
-    def __init__(self, document: Any, draft: Draft, registry: referencing.Registry[Any] | None = None) -> None:
+    def __init__(
+        self, document: Any, draft: Draft, registry: "referencing.Registry[Any] | None" = None, *, text: str = ""
+    ) -> None:
         self._document, self._given = document, registry
         self._schemas: list[Schema] = []
         self._numbers: dict[tuple[int, Scope], int] = {}
         identifier = document.get(draft.id_keyword) if isinstance(document, dict) else None
         base = identifier.rstrip("#") if isinstance(identifier, str) else ""
         self._root_scope = Scope(draft, base, (base,))
-        self._is_plain = not isinstance(document, dict | list) or not _contains_id(document, draft.id_keyword)
+        self._is_plain = _is_one_resource(document, draft.id_keyword, text)
         self.root = self._number(document, self._root_scope, "")
 
     def __len__(self) -> int:

@@ -12,6 +12,7 @@ from constrain.grammars.errors import ResourceLimitError
 from constrain.grammars.json_schema import strings
 from constrain.grammars.json_schema.formulas import FALSE, Formula
 from constrain.grammars.json_schema.shapes import Objects, Witness
+from constrain.grammars.regular import Regular
 
 if TYPE_CHECKING:
     from constrain.grammars.json_schema.normal_forms import NormalForms
@@ -75,26 +76,32 @@ def _with_finite_classes_spelled_out(shape: Objects) -> Objects:
 
 
 def _placed(shape: Objects, witness: Witness, forms: "NormalForms") -> list[Objects]:
+    """Shapes in which a member that there is anyway, or one more, is the witness."""
     conjunction = forms.formulas.conjunction
     placed = []
     for name, formula in shape.keys.items():
         both = conjunction((formula, witness.formula))
         if both != FALSE and strings.contains(witness.names, name.encode()):
-            placed.append(replace(shape, keys={**shape.keys, name: both}, required=shape.required | {name}))
-    declared = strings.complement(strings.words(shape.keys))
+            placed.append(_with_key(shape, name, both))
+    for index, one in enumerate(shape.witnesses):
+        both = conjunction((one.formula, witness.formula))
+        others = shape.witnesses[:index] + shape.witnesses[index + 1 :]
+        placed += _witnessed(replace(shape, witnesses=others), strings.intersection(one.names, witness.names), both)
     for one in shape.classes:
         both = conjunction((one.formula, witness.formula))
-        names = strings.intersection(one.names, witness.names)
-        if both == FALSE or strings.is_empty(strings.intersection(names, declared)):
-            continue
-        found = strings.finite_words(names)
-        if found is None:
-            placed.append(replace(shape, witnesses=(*shape.witnesses, Witness(names, both))))
-            continue
-        for text in found:
-            if text.decode() not in shape.keys:
-                keys = {**shape.keys, text.decode(): both}
-                placed.append(replace(shape, keys=keys, required=shape.required | {text.decode()}))
+        placed += _witnessed(shape, strings.intersection(one.names, witness.names), both)
     return placed
 
 
+def _with_key(shape: Objects, name: str, formula: Formula) -> Objects:
+    return replace(shape, keys={**shape.keys, name: formula}, required=shape.required | {name})
+
+
+def _witnessed(shape: Objects, names: Regular, formula: Formula) -> list[Objects]:
+    """Shapes with a member of the names, none of which is a key, and of a value of the formula."""
+    if formula == FALSE or strings.is_empty(names):
+        return []
+    found = strings.finite_words(names)
+    if found is None:
+        return [replace(shape, witnesses=(*shape.witnesses, Witness(names, formula)))]
+    return [_with_key(shape, text.decode(), formula) for text in found if text.decode() not in shape.keys]

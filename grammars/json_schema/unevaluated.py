@@ -14,7 +14,7 @@ from constrain.grammars.json_schema import strings
 from constrain.grammars.json_schema.formulas import FALSE, TRUE, Formula
 from constrain.grammars.json_schema.keywords import pattern_language
 from constrain.grammars.json_schema.shapes import Arrays, KeyClass, Objects
-from constrain.grammars.json_schema.values import Values
+from constrain.grammars.json_schema.values import Values, only
 from constrain.grammars.regular import Regular
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class _Splitter:
 
     def _dependent(self, name: str, formula: Formula) -> list[_Case]:
         forms = self._forms
-        present = forms.given(Values(objects=(Objects({name: TRUE}, frozenset((name,))),)))
+        present = forms.given(only(objects=(Objects({name: TRUE}, frozenset((name,))),)))
         absent = forms.formulas.negation(present)
         return [*self._product([[(present, _NOTHING)], self.cases(formula)]), (absent, _NOTHING)]
 

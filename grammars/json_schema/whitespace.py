@@ -21,7 +21,7 @@ from constrain.grammars.regular import (
     Union,
 )
 
-__all__ = ["Whitespace", "whitespace_of"]
+__all__ = ["POLICIES", "Whitespace", "whitespace_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ _FLEXIBLE = Union(
         ),
     )
 )
-_POLICIES = {
+POLICIES = {
     "flexible": Whitespace(_FLEXIBLE),
     "compact": Whitespace(),
     "json.dumps": Whitespace(after_comma=b" ", after_colon=b" "),
@@ -58,8 +58,8 @@ def whitespace_of(policy: str) -> Whitespace:
     behind commas and colons.  A regular expression must match only JSON's white space, and the empty text.
     Raises GrammarSyntaxError for another one.
     """
-    if policy in _POLICIES:
-        return _POLICIES[policy]
+    if policy in POLICIES:
+        return POLICIES[policy]
     gap = regex_language(policy)
     if b"" not in Language(gap):
         raise GrammarSyntaxError("white space must be allowed to be absent", source=policy)
