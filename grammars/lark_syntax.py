@@ -27,6 +27,8 @@ from constrain.grammars.regular import Literal, Regular
 __all__ = ["lark"]
 
 _MAX_LENGTH = 2_000_000
+_UNBOUNDED = 1 << 40
+_PROPERTY = re.compile(r"\\[pP]\{[^}]*\}")
 
 
 def _syntax_error(message: str, source: str) -> GrammarSyntaxError:
@@ -45,10 +47,11 @@ def _syntax_error(message: str, source: str) -> GrammarSyntaxError:
 def _find(name: str, source: str) -> ir.Position | None:
     """The first place where a name stands in the grammar."""
     found = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", source)
-    if found is None:
-        return None
-    line = source.count("\n", 0, found.start()) + 1
-    return ir.Position(line, found.start() - source.rfind("\n", 0, found.start()))
+    return None if found is None else _position(found.start(), source)
+
+
+def _position(at: int, source: str) -> ir.Position:
+    return ir.Position(source.count("\n", 0, at) + 1, at - source.rfind("\n", 0, at))
 
 
 def _definition(name: str, source: str) -> ir.Position:
@@ -56,8 +59,7 @@ def _definition(name: str, source: str) -> ir.Position:
     found = re.search(rf"^[ \t]*[?!]*({re.escape(name)})(?:\.-?\d+|\{{[^}}]*\}})?\s*:", source, re.MULTILINE)
     if found is None:
         return _find(name, source) or ir.Position(1, 1)
-    line = source.count("\n", 0, found.start(1)) + 1
-    return ir.Position(line, found.start(1) - source.rfind("\n", 0, found.start(1)))
+    return _position(found.start(1), source)
 
 
 def _language(terminal: Any, source: str) -> Regular:
@@ -71,9 +73,20 @@ def _language(terminal: Any, source: str) -> Regular:
         flags = Flags().changed("".join(flag for flag in pattern.flags if flag in "imsx"), True)
         return regex_language(text, flags=flags)
     except GrammarSyntaxError as error:
-        at = _definition(terminal.name, source)
+        written = source.find(pattern.raw or "\0")  # a pattern in a rule has no definition of its own
+        at = _definition(terminal.name, source) if written < 0 else _position(written, source)
         message = f"terminal {terminal.name}: {error.reason} in {text!r}"
         raise GrammarSyntaxError(message, source=source, line=at.line, column=at.column) from error
+
+
+def _width(pattern: Any) -> int:
+    """The length of the longest text of a pattern, as Lark counts it, whether the module `regex` is there or not."""
+    from lark.utils import get_regexp_width
+
+    try:
+        return min(get_regexp_width(_PROPERTY.sub("A", pattern.to_regexp()))[1], _UNBOUNDED)
+    except ValueError:  # more than the module `re` understands
+        return _UNBOUNDED
 
 
 def _ranks(terminals: Sequence[Any]) -> dict[str, int]:
@@ -82,7 +95,7 @@ def _ranks(terminals: Sequence[Any]) -> dict[str, int]:
     def order(terminal: Any) -> tuple[int, bool, int, int]:
         pattern = terminal.pattern
         is_string = type(pattern).__name__ == "PatternStr"
-        return terminal.priority, is_string, min(pattern.max_width, 1 << 40), len(pattern.value)
+        return terminal.priority, is_string, _width(pattern), len(pattern.value)
 
     return {terminal.name: rank for rank, terminal in enumerate(sorted(terminals, key=order))}
 
@@ -142,8 +155,9 @@ def lark(
         raise GrammarSyntaxError("the grammar is nested too deeply", source=text) from error
     if not any(str(rule.origin.name) == start for rule in rules):
         raise GrammarSyntaxError(f"start rule {start!r} is not defined", source=text)
+    languages = {terminal.name: _language(terminal, text) for terminal in definitions}
     ranks = _ranks(definitions)
-    terminals = {t.name: ir.Terminal(_language(t, text), t.name, ranks[t.name]) for t in definitions}
+    terminals = {name: ir.Terminal(language, name, ranks[name]) for name, language in languages.items()}
     made = _rules(rules, terminals, text)
     for name, *_ in loaded.rule_defs:  # rules that nothing refers to were dropped; they are worth a diagnostic
         if "{" not in str(name) and not name.startswith("_"):
