@@ -1,7 +1,7 @@
 """What is installed is what is in the tree: packages, data files, names, pinned versions."""
 
+import ast
 import importlib.metadata
-import importlib.util
 import re
 import subprocess
 import sys
@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 import constrain
+from constrain.grammars.automata import stamp
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("constrain", "grammars", "tokenizer_index", "decoders")
+FOLDERS = ("constrain", "grammars", "tokenizer_index", "decoders")  # the package, and its layers from below
 NOT_INSTALLED = {".pyc", ".nbi", ".nbc"}
 
 
@@ -93,6 +94,45 @@ def test_a_folder_cannot_be_imported_by_its_own_name(name: str) -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert f"import constrain.{name}" in run.stderr
+
+
+def _imported(path: Path) -> set[str]:
+    """The modules that a file imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in {path}"
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def _layer(module: str) -> int:
+    """0 for grammars, 1 for tokenizer_index, 2 for decoders, 3 for the rest of the package."""
+    parts = module.split(".")
+    return FOLDERS[1:].index(parts[1]) if len(parts) > 1 and parts[1] in FOLDERS[1:] else 3
+
+
+@pytest.mark.parametrize("layer", range(3))
+def test_imports_go_one_way(layer: int) -> None:
+    """No file imports from a folder above its own: constrain, decoders, tokenizer_index, grammars."""
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in sorted((ROOT / FOLDERS[1 + layer]).rglob("*.py"))
+        for module in sorted(_imported(path))
+        if module.partition(".")[0] == "constrain" and _layer(module) > layer and path.name != "stamp.py"
+    ]
+    assert wrong == []
+
+
+def test_kernel_digests_are_renewed() -> None:
+    """Every kernel file carries the digest of all of them, so that numba compiles again what has changed."""
+    line = f'KERNELS = "{stamp.digest()}"'
+    stale = [
+        path.name for path in stamp.kernel_files() if path.name != "_jit.py" and line not in path.read_text("utf-8")
+    ]
+    assert stale == [], "run python -m constrain.grammars.automata.stamp"
 
 
 def test_the_version_is_one() -> None:

@@ -1,0 +1,53 @@
+"""Tokenizers by name: that of the embedded model, one in a folder, or the 256 bytes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from constrain.cli.output import working
+
+if TYPE_CHECKING:
+    from constrain.tokenizer_index.index import TokenizerIndex
+
+__all__ = ["Tokenizer", "byte_index", "index_of", "tokenizer_in"]
+
+Tokenizer = Annotated[
+    str, typer.Option("--tokenizer", metavar="DIR", help="A tokenizer's folder, or 'embedded', or 'bytes'.")
+]
+
+
+def byte_index() -> "TokenizerIndex":
+    """The index of a vocabulary whose tokens are the 256 bytes, in order, and the end (256)."""
+    from constrain.tokenizer_index.index import TokenizerIndex
+
+    tokens = [*(bytes([byte]) for byte in range(256)), b""]
+    return TokenizerIndex.from_tokenizer(tokens, end_tokens=256, cache=False)
+
+
+def tokenizer_in(folder: Path, option: str = "--tokenizer") -> Any:
+    """The tokenizer in a folder, read by `transformers`.  Raises typer.BadParameter when there is none."""
+    if not folder.is_dir():
+        raise typer.BadParameter(f"{folder} is no folder", param_hint=option)
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise typer.BadParameter(
+            f"no tokenizer can be read from {folder}: {error}", param_hint="--tokenizer"
+        ) from error
+
+
+def index_of(name: str) -> "TokenizerIndex":
+    """The index of a tokenizer that was named on the command line."""
+    from constrain.tokenizer_index.index import TokenizerIndex
+
+    if name == "bytes":
+        return byte_index()
+    with working("Reading the tokenizer …"):
+        if name == "embedded":
+            import constrain
+
+            return constrain.load("embedded").index
+        return TokenizerIndex.from_tokenizer(tokenizer_in(Path(name)))
