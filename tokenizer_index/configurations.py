@@ -44,7 +44,7 @@ from constrain.tokenizer_index.parser import (
 )
 from constrain.tokenizer_index.tables import ACCEPT, DOUBT, LONGEST_MATCH, SEARCHES
 
-KERNELS = "1bbb8a52c10bf4b0"
+KERNELS = "e5210c4000d2b08c"
 
 
 @inner
@@ -198,6 +198,9 @@ def is_live(m: Memory, configuration: int) -> int:
             count = height(m) - top
             for i in range(count):
                 push(m, at(m, top + i))
+            if m[STATUS] != OK:
+                cut(m, top)
+                break
             for i in range(count):
                 after = at(m, top + count + i)
                 put(m, top + 2 * i, after)
@@ -212,10 +215,13 @@ def is_live(m: Memory, configuration: int) -> int:
                     kept += 2
             cut(m, kept)
         head += 2
+    status = m[STATUS]
+    m[STATUS] = OK  # visits are taken back after a failure, too
     for i in range(queue, height(m), 2):
-        settled = 0 if found >= 0 else DEAD
+        settled = DEAD if found < 0 and status == OK else 0
         set_memo(m, at(m, i), FLAGS, (flags_of(m, at(m, i)) & ~VISITED) | settled)
-    result = 1 if found >= 0 or m[STATUS] != OK else 0
+    m[STATUS] = status
+    result = 1 if found >= 0 or status != OK else 0
     while found >= 0:
         set_memo(m, at(m, found), FLAGS, flags_of(m, at(m, found)) | LIVE)
         found = at(m, found + 1)

@@ -12,6 +12,7 @@ token, the configuration says DOUBTFUL, and each such token is read once more fr
 
 from constrain.grammars.automata._jit import Memory, inner, kernel, memory_at, words_at
 from constrain.grammars.automata.expand import transitions
+from constrain.grammars.automata.liveness import is_alive
 from constrain.grammars.automata.nodes import (
     CHARS,
     CONCAT,
@@ -83,7 +84,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "1bbb8a52c10bf4b0"
+KERNELS = "e5210c4000d2b08c"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
@@ -279,7 +280,8 @@ def _add_rows(m: Memory, configuration: int, view: Memory, mask: Memory, doubts:
                 _add_terminal(m, parser, terminal, node, view, mask, doubts)
             else:
                 for k in range(length_of(m, node)):
-                    _add_terminal(m, parser, terminal, argument(m, node, k), view, mask, doubts)
+                    if is_alive(m, argument(m, node, k)):
+                        _add_terminal(m, parser, terminal, argument(m, node, k), view, mask, doubts)
 
 
 @inner

@@ -3,11 +3,14 @@
 import random
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from constrain.grammars import ir
 from constrain.grammars.automata.language import Language
+from constrain.grammars.lark_syntax import lark
+from constrain.grammars.regex import regex, regex_language
 from constrain.grammars.regular import ANY_TEXT, Regular
 from constrain.tokenizer_index.compiled import allocate_token_bitmask, compile_grammar
 from constrain.tokenizer_index.matcher import Matcher
@@ -125,3 +128,23 @@ def test_vocabularies_wider_than_their_tokens() -> None:
         bitmask = allocate_token_bitmask(1, index.vocab_size)
         assert bitmask.shape == (1, -(-(3 + unused) // 32))
         assert matcher.fill_next_token_bitmask(bitmask) == (unused > 0)
+
+
+@pytest.mark.parametrize("pattern", ["(?:[a-z]*x(?=a)b)|0", '(?:[^"]*"(?=a)b)|0|1', "(?:a|b)(?=b)a|b"])
+def test_a_way_that_ends_in_nothing_allows_nothing(pattern: str) -> None:
+    """An alternative whose beginning has a row of its own, and whose end is empty, adds no tokens."""
+    vocabulary = [bytes([byte]) for byte in b'abx01"']
+    language = Language(regex_language(pattern))
+    matcher = compile_grammar(regex(pattern), index_of(vocabulary)).matcher()
+    assert mask_of(matcher) == {t for t, token in enumerate(vocabulary) if language.is_prefix(token)}
+
+
+def test_memory_that_grows_within_a_search() -> None:
+    """A search for a way to the end that runs out of memory, and is begun again, sees what it saw before."""
+    index = index_of([b"a", b"b"])
+    for length in (3, 300, 3_000):
+        grammar = lark(f"start: LONG | NAME NAME\nLONG.2: /[a-z]{{{length}}}/\nNAME: /[a-z]+/\n")
+        compiled = compile_grammar(grammar, index)
+        assert compiled.accepts("ab" * (length // 2) + "a" * (length % 2))
+        assert not compiled.accepts("a" * (length - 1))
+        assert not compiled.accepts("a" * (length + 1))
