@@ -72,13 +72,14 @@ from constrain.tokenizer_index.tables import (
     CAPTURE,
     IGNORE,
     KEYED,
+    LENIENT,
     STATE_OFFSET,
     TERMINAL_FLAGS,
     state_cell,
     terminal_cell,
 )
 
-KERNELS = "1bbb8a52c10bf4b0"
+KERNELS = "e5210c4000d2b08c"
 
 # Memo cells of a configuration.
 LEFT_FOR_SURE = MEMO_A  # length of its completion, when that has been found
@@ -109,6 +110,18 @@ def _after_lexeme(m: Memory, parser: int, terminal: int, payload: int) -> int:
 
 
 @inner
+def _after_key(m: Memory, parser: int, terminal: int, payload: int, most: int) -> int:
+    """`_after_lexeme`, if that is at most `most`; else something more."""
+    if m[LENIENT]:
+        return _after_lexeme(m, parser, terminal, payload)
+    m[LENIENT] = 1
+    length = _after_lexeme(m, parser, terminal, payload)
+    bound = m[LENIENT] == 2
+    m[LENIENT] = 0
+    return _after_lexeme(m, parser, terminal, payload) if bound and length <= most else length
+
+
+@inner
 def _of_keys(m: Memory, parser: int, terminal: int, start: int) -> int:
     """What is left when `start` is the rest of a declared key, and what follows depends on which it is.
 
@@ -126,7 +139,8 @@ def _of_keys(m: Memory, parser: int, terminal: int, start: int) -> int:
         if length >= best:
             continue
         if kind == EPSILON_KIND:
-            best = min(best, plus(length, _after_lexeme(m, parser, terminal, argument(m, node, 0))))
+            payload = argument(m, node, 0)
+            best = min(best, plus(length, _after_key(m, parser, terminal, payload, best - length - 1)))
         elif kind == UNION:
             for j in range(length_of(m, node)):
                 _push_pair(m, argument(m, node, j), length)
@@ -137,7 +151,7 @@ def _of_keys(m: Memory, parser: int, terminal: int, start: int) -> int:
         elif kind == TRIE:
             if argument(m, node, 0) > 0:
                 payload = argument(m, node, 0) - 1
-                best = min(best, plus(length, _after_lexeme(m, parser, terminal, payload)))
+                best = min(best, plus(length, _after_key(m, parser, terminal, payload, best - length - 1)))
             for j in range(1, length_of(m, node), 2):
                 here = symbol_length(argument(m, node, j), WRITTEN)
                 _push_pair(m, argument(m, node, j + 1), length + here)
@@ -212,6 +226,18 @@ def _of_member(m: Memory, parser: int, terminal: int, node: int, text: int) -> i
     return plus(length, _after_lexeme(m, parser, terminal, 0))
 
 
+@inner
+def _within(m: Memory, parser: int, terminal: int, node: int, text: int, most: int) -> int:
+    """What is left when `node` is the rest of a terminal, if that is at most `most`; else something more."""
+    m[LENIENT] = 1
+    length = _of_member(m, parser, terminal, node, text)
+    bound = m[LENIENT] == 2
+    m[LENIENT] = 0
+    if bound and length <= most:
+        length = _of_member(m, parser, terminal, node, text)
+    return length
+
+
 # What is left from a configuration on
 
 
@@ -224,7 +250,7 @@ def _lexer_at(m: Memory, configuration: int, i: int) -> int:
 @service
 def left_at_least(m: Memory, configuration: int) -> int:
     """A lower bound of what is left; 0 exactly when the text may end."""
-    known = memo(m, configuration, MEMO_A)
+    known = memo(m, configuration, LEFT_FOR_SURE)
     if known >= 0:
         return known
     known = memo(m, configuration, LEFT_AT_LEAST)
@@ -232,16 +258,30 @@ def left_at_least(m: Memory, configuration: int) -> int:
         return known
     best = 0
     if not flags_of(m, configuration) & ACCEPTING:
-        best = UNREACHABLE
-        for i in range(0, length_of(m, configuration), 3):
-            parser, lexer = argument(m, configuration, i), _lexer_at(m, configuration, i)
-            if m[STATUS] != OK:
-                break
-            for j in range(0, length_of(m, lexer), 3):
-                terminal, node, text = argument(m, lexer, j), argument(m, lexer, j + 1), argument(m, lexer, j + 2)
-                best = min(best, _of_member(m, parser, terminal, node, text))
-        best = max(best, 1)
+        # What needs no more rules is looked at first: it may show that other ways do not matter.
+        best = _least_of_readings(m, configuration, UNREACHABLE, True)
+        best = max(_least_of_readings(m, configuration, best, False), 1)
     set_memo(m, configuration, LEFT_AT_LEAST, best)
+    return best
+
+
+@inner
+def _least_of_readings(m: Memory, configuration: int, best: int, only_known: bool) -> int:
+    """The least that is left in any reading; with `only_known`, in those for which no more rules are needed."""
+    for i in range(0, length_of(m, configuration), 3):
+        parser, lexer = argument(m, configuration, i), _lexer_at(m, configuration, i)
+        if m[STATUS] != OK:
+            break
+        for j in range(0, length_of(m, lexer), 3):
+            terminal, node, text = argument(m, lexer, j), argument(m, lexer, j + 1), argument(m, lexer, j + 2)
+            if only_known:
+                m[LENIENT] = 1
+                length = _of_member(m, parser, terminal, node, text)
+                if m[LENIENT] == 1:
+                    best = min(best, length)
+                m[LENIENT] = 0
+            else:
+                best = min(best, _within(m, parser, terminal, node, text, best - 1))
     return best
 
 
@@ -273,7 +313,7 @@ def _symbol_towards(m: Memory, configuration: int, left: int) -> int:
             break
         for j in range(0, length_of(m, lexer), 3):
             terminal, node, text = argument(m, lexer, j), argument(m, lexer, j + 1), argument(m, lexer, j + 2)
-            if _of_member(m, parser, terminal, node, text) > left:
+            if _within(m, parser, terminal, node, text, left) > left:
                 continue
             start = transitions(m, node)
             for k in range(start, start + 3 * memo(m, node, MEMO_B), 3):
@@ -283,8 +323,8 @@ def _symbol_towards(m: Memory, configuration: int, left: int) -> int:
                 longer = intern_2(m, TEXT_KIND, text, symbol) if text > 0 else 0
                 if m[STATUS] != OK:
                     return -1
-                after = _of_member(m, parser, terminal, m[k + 2], longer)
-                if m[STATUS] == OK and after + symbol_length(symbol, RAW) == left:
+                rest = left - symbol_length(symbol, RAW)
+                if _within(m, parser, terminal, m[k + 2], longer, rest) == rest and m[STATUS] == OK:
                     best = symbol
                     if _rank(best) == 0:
                         return best
@@ -383,6 +423,7 @@ def find_completion(address: int, configuration: int, budget: int) -> int:
     A search for a shortest one visits at most about `budget` configurations; after that any is taken.
     """
     m = memory_at(address)
+    m[LENIENT] = 0
     if memo(m, configuration, LEFT_FOR_SURE) < 0:
         found = _walk(m, configuration)
         if not found and m[STATUS] == OK:

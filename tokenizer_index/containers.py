@@ -56,7 +56,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "1bbb8a52c10bf4b0"
+KERNELS = "e5210c4000d2b08c"
 
 # Descriptor of an object; its states lie one after the other: FIRST_KEY, NEXT_KEY, AFTER_VALUE, then COLON and
 # VALUE of each key and of each class of other keys.

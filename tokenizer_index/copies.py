@@ -2,7 +2,7 @@
 
 from constrain.grammars.automata._jit import Cells, kernel, memory_at
 
-KERNELS = "1bbb8a52c10bf4b0"
+KERNELS = "e5210c4000d2b08c"
 
 
 @kernel

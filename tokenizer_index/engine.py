@@ -27,7 +27,7 @@ from constrain.tokenizer_index.tables import NEEDED_NODE, NEEDED_PARAMETER, NEED
 __all__ = ["Engine"]
 
 
-_CELLS = (1 << 20) - (1 << 10)  # below four megabytes NumPy does not ask for huge pages, which would all be touched
+_CELLS = 1 << 20
 _COMPLETION_BUDGET = 20_000  # configurations that the search for a shortest completion may visit
 
 

@@ -5,6 +5,9 @@ rule called.  These equations have one least solution (Knuth, "A generalization 
 It is found for all rules that one length depends on together, by evaluating each until nothing changes: at most as
 often as the shortest derivations are deep.  Rules that are not loaded are asked for first.
 
+So that rules which do not matter need not be loaded, a length can be asked for leniently (LENIENT): rules that are
+not known then count 1, since every call reads something, and the answer may be less than the length.
+
 Lengths are those of `shortest`: symbols, or SPECIAL for a special token.
 """
 
@@ -40,6 +43,7 @@ from constrain.tokenizer_index.tables import (
     BY_TERMINAL,
     DOUBT,
     END,
+    LENIENT,
     NEEDED_PARAMETER,
     NEEDED_STATE,
     PLAIN,
@@ -60,7 +64,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "1bbb8a52c10bf4b0"
+KERNELS = "e5210c4000d2b08c"
 
 LEFT = CONFIGURATION + 1  # LEFT [state, parameter]; what is left of the rule from there on is its MEMO_A
 
@@ -80,12 +84,22 @@ def _ask(m: Memory, state: int, parameter: int) -> None:
 
 
 @inner
+def _need(m: Memory, rule: int, state: int, parameter: int) -> None:
+    """Say that the length of a rule matters: if it is not known, ask for it, or note that it is not."""
+    if not rule_cell(m, rule, RULE_KNOWN):
+        set_rule_cell(m, rule, RULE_LENGTH, 1)
+        if m[LENIENT]:
+            m[LENIENT] = 2
+        else:
+            _ask(m, state, parameter)
+
+
+@inner
 def _of_container(m: Memory, state: int, parameter: int) -> int:
     position = height(m)
     push_container_rules(m, state, parameter)
     for i in range(position, height(m)):
-        if not rule_cell(m, at(m, i), RULE_KNOWN):
-            _ask(m, state, parameter)
+        _need(m, at(m, i), state, parameter)
     cut(m, position)
     return container_length(m, state, parameter) if m[STATUS] == OK else UNREACHABLE
 
@@ -95,8 +109,7 @@ def _of_move(m: Memory, move: int, state: int) -> int:
     number = m[move + 1]
     if m[move] == BY_TERMINAL:
         return shortest_length(m, terminal_cell(m, number, TERMINAL_NODE), RAW)
-    if not rule_cell(m, number, RULE_KNOWN):
-        _ask(m, state, 0)
+    _need(m, number, state, 0)
     return rule_cell(m, number, RULE_LENGTH)
 
 
@@ -104,7 +117,7 @@ def _of_move(m: Memory, move: int, state: int) -> int:
 def _of_network(m: Memory, start: int, keep: bool) -> int:
     """From a state of a network to the end of its rule, by a search for the shortest way (Dijkstra 1959).
 
-    With `keep`, the result is kept for all states on the way.
+    With `keep`, the result is kept for all states on the way, unless it is a bound.
     """
     queue = offer(new_queue(16), start, 0, 0, -1, 0)
     entry = take(queue)
@@ -129,7 +142,7 @@ def _of_network(m: Memory, start: int, keep: bool) -> int:
     total = UNREACHABLE
     if entry >= 0:
         total = entry_cell(queue, entry, COST)
-    if keep and m[STATUS] == OK:
+    if keep and m[STATUS] == OK and m[LENIENT] < 2:
         _keep_way(m, queue, start, entry, total)
     return total
 
@@ -148,7 +161,7 @@ def _keep_way(m: Memory, queue: Queue, start: int, entry: int, total: int) -> No
 
 @service
 def state_length(m: Memory, state: int, parameter: int) -> int:
-    """What is left from a state to the end of its rule."""
+    """What is left from a state to the end of its rule; a lower bound sets LENIENT to 2."""
     if state <= DOUBT:
         return 0 if state == ACCEPT else UNREACHABLE
     if state == END:
@@ -158,10 +171,16 @@ def state_length(m: Memory, state: int, parameter: int) -> int:
     known = memo(m, left, MEMO_A)
     if known >= 0 and m[STATUS] == OK:
         return known
+    lenient, known = m[LENIENT], 0
+    if lenient:
+        m[LENIENT] = 1
     if plain:
-        return _of_network(m, state, True)
-    known = _of_container(m, state, parameter)
-    set_memo(m, left, MEMO_A, known)
+        known = _of_network(m, state, True)
+    else:
+        known = _of_container(m, state, parameter)
+        if m[LENIENT] < 2:
+            set_memo(m, left, MEMO_A, known)
+    m[LENIENT] = max(m[LENIENT], lenient)
     return known
 
 
@@ -245,6 +264,7 @@ def rules_needed(address: int, state: int, parameter: int, rules: Cells) -> int:
 def solve_rules(address: int, rules: Cells) -> None:
     """Find the lengths of rules that are loaded and depend on no others."""
     m = memory_at(address)
+    m[LENIENT] = 0
     for rule in rules:
         set_rule_cell(m, rule, RULE_KNOWN, 1)
         set_rule_cell(m, rule, RULE_LENGTH, UNREACHABLE)
@@ -322,9 +342,11 @@ def _settle_frames(m: Memory, frame: int) -> None:
 
 @service
 def set_length(m: Memory, asked: int) -> int:
-    """What is left to the end of the text from a parser set, or a return set or frame; 0 for no set."""
+    """What is left to the end of the text from a parser set, or a return set or frame; 0 for no set.  Never a bound."""
     if asked == 0:
         return 0
+    lenient = m[LENIENT]
+    m[LENIENT] = 0
     position = height(m)
     push(m, asked)
     while height(m) > position and m[STATUS] == OK:
@@ -340,4 +362,5 @@ def set_length(m: Memory, asked: int) -> int:
             else:
                 remember(m, items, _OF_SET, _of_items(m, items))
     cut(m, position)
+    m[LENIENT] = lenient
     return recall(m, asked, _OF_SET) if m[STATUS] == OK else UNREACHABLE

@@ -23,7 +23,7 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "1bbb8a52c10bf4b0"
+KERNELS = "e5210c4000d2b08c"
 
 _RULE = "rule"
 

@@ -158,9 +158,7 @@ def _useful(network: Network) -> set[int]:
     return useful
 
 
-def _direct(
-    expression: ir.Expression, label: Callable[[ir.Expression], tuple[Label | None, bool]]
-) -> Network | None:
+def _direct(expression: ir.Expression, label: Callable[[ir.Expression], tuple[Label | None, bool]]) -> Network | None:
     """The network of a choice between single steps, which needs no construction; None for anything else."""
     parts = expression.parts if isinstance(expression, ir.Alternation) else (expression,)
     if any(isinstance(part, ir.Sequence | ir.Alternation | ir.Repeat) for part in parts):

@@ -68,7 +68,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "1bbb8a52c10bf4b0"
+KERNELS = "e5210c4000d2b08c"
 
 SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, CONFIGURATION = range(FIRST_FREE_KIND, FIRST_FREE_KIND + 7)
 

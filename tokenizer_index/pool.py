@@ -49,7 +49,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["Pool", "PooledRow", "content_key"]
 
-KERNELS = "1bbb8a52c10bf4b0"
+KERNELS = "e5210c4000d2b08c"
 
 CAPACITY = 4096
 

@@ -47,7 +47,7 @@ from constrain.grammars.automata.store import (
 from constrain.tokenizer_index.tables import NEEDED_NODE
 from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, TRIE, TRIE_SIZE
 
-KERNELS = "1bbb8a52c10bf4b0"
+KERNELS = "e5210c4000d2b08c"
 
 # Forms of a row, the first cell of its record in the store, and what follows it.
 SMALL = 0  # number of tokens, tokens…, number of exits, (trie node, payload)…

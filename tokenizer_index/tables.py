@@ -19,7 +19,7 @@ transition  kind (BY_TERMINAL, BY_RULE), number of the terminal or rule, target 
 from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel, memory_at
 from constrain.grammars.automata.store import FREE, FULL, OK, SIZE, STATUS
 
-KERNELS = "1bbb8a52c10bf4b0"
+KERNELS = "e5210c4000d2b08c"
 
 # Header cells: offset, capacity and count of each table.
 STATES, STATES_CAPACITY, STATES_COUNT = 16, 17, 18
@@ -31,6 +31,7 @@ IGNORED = 27  # offset of [count, terminal, …]: terminals that may stand befor
 NEEDED_NODE = 28  # the regular expression that a call with status NEEDS_ROW lacks the row of
 SEARCHES = 29  # 1: a configuration may be a dead end and has to be searched (see separation)
 NEEDED_STATE, NEEDED_PARAMETER = 30, 31  # what a call with status NEEDS_LENGTH lacks the lengths of rules for
+LENIENT = 32  # 1: a length may be a lower bound, if rules are not known; 2: one was (see least)
 WIDTH = 4  # cells in a row of each table
 
 # Columns.

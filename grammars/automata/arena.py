@@ -1,5 +1,7 @@
 """Python's side of a store: owns its memory, enlarges it, and turns its failures into errors."""
 
+import mmap
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -27,31 +29,39 @@ from constrain.grammars.errors import ResourceLimitError
 __all__ = ["Arena"]
 
 
+_MAPPED = 1 << 17  # cells from which a memory is mapped
+_CAN_RESIZE = sys.platform == "linux"
+_PRIVATE: dict[str, int] = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+
+
 class Arena:
     """A store and its memory.
 
     `max_cells` bounds the memory (in cells of four bytes), `max_work` the number of states that one call may
-    visit in a search.  The memory has `cells` cells at first.  Those that were never used cost nothing: the system
-    gives a page of memory to a process when it is first written.
+    visit in a search.  The memory has `cells` cells at first.
     """
 
-    def __init__(
-        self,
-        max_cells: int = 1 << 28,
-        max_work: int = 2_000_000,
-        memory: Cells | None = None,
-        cells: int = 1 << 14,
-    ) -> None:
+    def __init__(self, max_cells: int = 1 << 28, max_work: int = 2_000_000, cells: int = 1 << 14) -> None:
         self.max_cells = max_cells
-        fresh = memory is None
-        self.memory = np.empty(max(1 << 14, min(cells, max_cells)), np.int32) if memory is None else memory
+        cells = max(1 << 14, min(cells, max_cells))
+        self._mapping: mmap.mmap | None = None
+        self.memory: Cells = np.zeros(cells, np.int32) if cells < _MAPPED else self._mapped(cells)
         self.address = self.memory.ctypes.data
-        if fresh:
-            initialise(self.address, self.memory.size)
+        initialise(self.address, self.memory.size)
         self.memory[CODE : CODE + 2].view(np.int64)[0] = code_table()
         self.memory[WORK_LIMIT] = max_work
-        if fresh:
-            begin(self.address)
+        begin(self.address)
+
+    def _mapped(self, cells: int) -> Cells:
+        """A memory of so many zeroed cells, which begins with those of the present mapping, if there is one.
+
+        Mapped pages cost nothing until they are touched, and growing a mapping moves no data.
+        """
+        if self._mapping is None or not _CAN_RESIZE:
+            self._mapping = mmap.mmap(-1, 4 * cells, **_PRIVATE)
+        else:
+            self._mapping.resize(4 * cells)
+        return np.frombuffer(self._mapping, np.int32)
 
     def run(self, kernel: Callable[..., Any], *arguments: Any) -> Any:
         """``kernel(address of the memory, *arguments)``, again with more memory when it has run out.
@@ -87,11 +97,22 @@ class Arena:
         if needed <= self.memory.size:
             enlarge(self.address, self.memory.size)
             return
-        needed = max(needed, self.memory.size * 3 // 2)
+        needed = max(needed, self.memory.size * 2)
         if needed > self.max_cells:
-            raise ResourceLimitError("the automaton needs too much memory", limit="max_memory")
-        grown = np.empty(needed, np.int32)
-        used = int(self.memory[FREE])
-        grown[:used] = self.memory[:used]
-        self.memory, self.address = grown, grown.ctypes.data
+            needed = self.max_cells
+            if cells_after_growth(self.address) > needed:
+                raise ResourceLimitError("the automaton needs too much memory", limit="max_memory")
+        self._move(needed)
         enlarge(self.address, needed)
+
+    def _move(self, cells: int) -> None:
+        """Go on in a larger memory with the same contents."""
+        if self._mapping is not None and _CAN_RESIZE:
+            del self.memory  # a mapping is not resized while somebody looks at it
+            self.memory = self._mapped(cells)
+        else:
+            used, old = int(self.memory[FREE]), self.memory
+            self._mapping = None
+            self.memory = self._mapped(cells)
+            self.memory[:used] = old[:used]
+        self.address = self.memory.ctypes.data

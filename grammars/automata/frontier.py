@@ -13,7 +13,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import inner, int64
 
-KERNELS = "1bbb8a52c10bf4b0"
+KERNELS = "e5210c4000d2b08c"
 
 Queue: TypeAlias = Any  # an array of int64
 

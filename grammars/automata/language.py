@@ -11,7 +11,7 @@ from constrain.grammars.automata.nodes import EMPTY, nullable
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "1bbb8a52c10bf4b0"
+KERNELS = "e5210c4000d2b08c"
 
 __all__ = ["Language"]
 

@@ -37,7 +37,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "1bbb8a52c10bf4b0"
+KERNELS = "e5210c4000d2b08c"
 
 _VISITED = 32
 

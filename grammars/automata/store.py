@@ -15,6 +15,9 @@ turns into a no-op that sets the status to `FULL`; nothing that is already in th
 wrong is added to it.  The caller (`Arena`) then calls `enlarge` and the kernel again; what had been interned
 before is found, not made again.  This is why memos are written through `set_memo` and `remember` only.
 
+The memory comes zeroed, and what lies behind `FREE` has never been written.  Empty slots of the tables are zero, so
+that large empty tables cost nothing: the system makes a page of memory when it is first touched.
+
 Layout of an object row: kind, offset and length of the vector, flags, hash, three memo cells whose meaning
 belongs to the kind.
 """
@@ -23,7 +26,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "1bbb8a52c10bf4b0"
+KERNELS = "e5210c4000d2b08c"
 
 # Header cells.
 FREE = 0  # first unused cell
@@ -31,8 +34,8 @@ STATUS = 1  # one of the values below
 SIZE = 2  # number of cells of the memory
 COUNT = 3  # number of objects
 OBJECTS, OBJECTS_CAPACITY = 4, 5
-TABLE, TABLE_CAPACITY = 6, 7  # open addressing: slot -> object id, or -1
-MEMO, MEMO_CAPACITY, MEMO_COUNT = 8, 9, 10  # open addressing: (a, b) -> value, in triples
+TABLE, TABLE_CAPACITY = 6, 7  # open addressing: slot -> object id + 1, or 0
+MEMO, MEMO_CAPACITY, MEMO_COUNT = 8, 9, 10  # open addressing: (a + 1, b) -> value, in triples; 0 where there is none
 STACK, STACK_CAPACITY, TOP = 11, 12, 13  # scratch on which vectors are put together
 WORK = 14  # objects made and states searched in this call
 WORK_LIMIT = 15
@@ -58,28 +61,24 @@ _LOW_31 = np.uint64(0x7FFFFFFF)
 
 @kernel
 def initialise(address: int, size: int) -> None:
-    """Lay out an empty store in a memory of `size` (at least 16,384) cells, with blocks for a store that fills it."""
+    """Lay out an empty store in a memory of `size` (at least 16,384) cells, all zero."""
     m = memory_at(address)
-    for i in range(HEADER):
-        m[i] = 0
     m[SIZE] = size
     m[FREE] = HEADER
     m[WORK_LIMIT] = 2_000_000_000
-    scale = 16 if size >= _LARGE else 1
+    scale = 64 if size >= _LARGE else 1
     _lay_out(m, 128 * scale, 256 * scale, 1024 * scale)
     m[TOP] = m[STACK]
 
 
 @inner
 def _lay_out(m: Memory, objects: int, memos: int, stack: int) -> None:
-    """Place empty blocks of the given capacities at the end of the memory."""
+    """Place empty blocks of the given capacities at the end of the memory, where all is zero."""
     m[OBJECTS], m[OBJECTS_CAPACITY] = m[FREE], objects
     m[TABLE], m[TABLE_CAPACITY] = m[OBJECTS] + objects * COLUMNS, 2 * objects
     m[MEMO], m[MEMO_CAPACITY] = m[TABLE] + 2 * objects, memos
     m[STACK], m[STACK_CAPACITY] = m[MEMO] + 3 * memos, stack
     m[FREE] = m[STACK] + stack + _GUARD
-    for i in range(m[TABLE], m[STACK]):
-        m[i] = -1
 
 
 @kernel
@@ -115,10 +114,10 @@ def enlarge(address: int, size: int) -> None:
             m[new_objects + i] = m[old_objects + i]
         for number in range(count):
             slot = int64(m[new_objects + COLUMNS * number + HASH])
-            m[_free_slot(m, slot)] = number
+            m[_free_slot(m, slot)] = number + 1
         for cell in range(old_memo, old_memo + 3 * old_capacity, 3):
-            if m[cell] >= 0:
-                target = _memo_slot(m, m[cell], m[cell + 1])
+            if m[cell] > 0:
+                target = _memo_slot(m, int64(m[cell]) - 1, m[cell + 1])
                 m[target], m[target + 1], m[target + 2] = m[cell], m[cell + 1], m[cell + 2]
     m[TOP] = m[STACK]
 
@@ -128,7 +127,7 @@ def _free_slot(m: Memory, hashed: int) -> int:
     """The cell of the hash table in which an object with this hash, known to be new, belongs."""
     table, mask = int64(m[TABLE]), int64(m[TABLE_CAPACITY]) - 1
     slot = hashed & mask
-    while m[table + slot] >= 0:
+    while m[table + slot] > 0:
         slot = (slot + 1) & mask
     return table + slot
 
@@ -185,8 +184,8 @@ def _find(m: Memory, kind: int, hashed: int, offset: int, size: int) -> int:
     table, mask = int64(m[TABLE]), int64(m[TABLE_CAPACITY]) - 1
     objects = int64(m[OBJECTS])
     slot = hashed & mask
-    while m[table + slot] >= 0:
-        number = int64(m[table + slot])
+    while m[table + slot] > 0:
+        number = int64(m[table + slot]) - 1
         row = objects + COLUMNS * number
         if m[row + HASH] == hashed and m[row + KIND] == kind and m[row + LENGTH] == size:
             other = int64(m[row + OFFSET])
@@ -222,7 +221,7 @@ def intern(m: Memory, kind: int, position: int) -> int:
     for i in range(size):
         m[vector + i] = m[offset + i]
     m[FREE] = vector + size
-    m[_free_slot(m, hashed)] = number
+    m[_free_slot(m, hashed)] = number + 1
     row = int64(m[OBJECTS]) + COLUMNS * number
     m[row + KIND], m[row + OFFSET], m[row + LENGTH] = kind, vector, size
     m[row + FLAGS], m[row + HASH] = 0, hashed
@@ -354,7 +353,7 @@ def _memo_slot(m: Memory, a: int, b: int) -> int:
     slot = int64(mixed & _LOW_31) & mask
     while True:
         cell = table + 3 * slot
-        if m[cell] < 0 or (m[cell] == a and m[cell + 1] == b):
+        if m[cell] == 0 or (m[cell] == a + 1 and m[cell + 1] == b):
             return cell
         slot = (slot + 1) & mask
 
@@ -362,7 +361,8 @@ def _memo_slot(m: Memory, a: int, b: int) -> int:
 @inner
 def recall(m: Memory, a: int, b: int) -> int:
     """What was remembered for the pair (a, b), or -1."""
-    return int64(m[_memo_slot(m, a, b) + 2])
+    cell = _memo_slot(m, a, b)
+    return int64(m[cell + 2]) if m[cell] > 0 else -1
 
 
 @inner
@@ -371,10 +371,10 @@ def remember(m: Memory, a: int, b: int, value: int) -> None:
     if m[STATUS] != OK:
         return
     cell = _memo_slot(m, a, b)
-    if m[cell] < 0:
+    if m[cell] == 0:
         if 2 * int64(m[MEMO_COUNT]) >= m[MEMO_CAPACITY]:
             m[STATUS] = FULL
             return
         m[MEMO_COUNT] += 1
-        m[cell], m[cell + 1] = a, b
+        m[cell], m[cell + 1] = a + 1, b
     m[cell + 2] = value

@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "1bbb8a52c10bf4b0"
+KERNELS = "e5210c4000d2b08c"
 
 
 @inner
