@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from idna import idnadata
-from idna.intranges import intranges_contain
 
 Ranges = tuple[tuple[int, int], ...]
 
@@ -62,10 +61,10 @@ def properties() -> dict[str, Ranges]:
         return _ranges(filter(test, codes))
 
     def in_script(*names: str) -> Ranges:
-        return having(lambda code: any(intranges_contain(code, idnadata.scripts[name]) for name in names))
+        return _ranges(code for name in names for code in codes.intersection(_members(idnadata.scripts[name])))
 
     def joining(*types: str) -> Ranges:
-        return having(lambda code: any(intranges_contain(code, idnadata.joining_types[name]) for name in types))
+        return _ranges(code for name in types for code in codes.intersection(_members(idnadata.joining_types[name])))
 
     def directed(*names: str) -> Ranges:
         return having(lambda code: unicodedata.bidirectional(chr(code)) in names)

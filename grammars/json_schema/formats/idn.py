@@ -12,8 +12,8 @@ The language is narrower than the rules in what is rare or not regular:
 
 - labels in Punycode (``xn--…``) are left out, for what they mean is not a matter of their spelling;
 - a U-label has at most 37 bytes.  The limit of RFC 1035 is 63 octets of its Punycode form, whose length depends on
-  the order of all its characters; with 37 bytes in UTF-8 it cannot be longer, see `MAX_U_LABEL`;
-- a name with U-labels has at most 94 bytes for the same reason, see `MAX_IDN_NAME`;
+  the order of all its characters; with 37 bytes in UTF-8 it has at most 62, see `MAX_U_LABEL`;
+- a name with U-labels has at most four labels, of at most 62 octets, which cannot be longer than a name may be;
 - a character that composes with some mark takes no mark that composes with others (so no acute on a Cyrillic а);
 - a U-label has no two hyphens in a row; zero-width non-joiners stand directly between letters that join, or behind
   a virama; Hebrew punctuation and katakana dots directly beside a letter of their script;
@@ -33,10 +33,10 @@ from constrain.grammars.json_schema.formats.build import (
 )
 from constrain.grammars.json_schema.formats.idna_table import characters, combining_classes
 from constrain.grammars.json_schema.formats.network import MAX_LABEL, MAX_NAME, label_tail
-from constrain.grammars.regex.charset import difference, intersection, of_characters, union
+from constrain.grammars.regex.charset import EVERYTHING, difference, intersection, of_characters, union
 from constrain.grammars.regular import Characters, Intersection, Ranges, Regular, Symbols
 
-__all__ = ["MAX_IDN_NAME", "MAX_U_LABEL", "idn_hostname"]
+__all__ = ["MAX_LABELS", "MAX_U_LABEL", "idn_hostname"]
 
 MAX_U_LABEL = 37
 """Bytes of a U-label.
@@ -45,12 +45,8 @@ A dynamic programme over the states of Punycode's encoder (RFC 3492: bias, numbe
 gives the longest encodings by number of bytes: 58 digits for 37 bytes, 60 for 38, where 63 - len("xn--") = 59 fit.
 """
 
-MAX_IDN_NAME = 94
-"""Bytes of a name with U-labels.
-
-By the same programme no label with a dot grows by more than 8/3 (a lone character of two bytes does), and 8/3 of
-94 + 1 bytes are 253 + 1 octets at most.
-"""
+MAX_LABELS = 4
+"""Labels of a name with U-labels: four of 62 octets and three dots are 251 octets, of 253 that a name may have."""
 
 _ANY_BYTE = Symbols(((0, 255),))
 _DOT = Characters(of_characters(".。．｡"))
@@ -78,34 +74,33 @@ def _marks(kept: Ranges, joins: bool) -> Regular:
 class _Labels:
     """The U-labels of some characters.
 
-    starters   characters without a combining class that need no special context; marks among them begin no label
+    starters   characters without a combining class that need no special context
     marks      characters with a combining class
     signs      characters that need a special context, besides joiners
     joins      whether joiners may follow viramas
 
     A character is *composing* when it composes with some mark, else *plain*.  Marks that compose are *seconds*; those
-    without a combining class compose with the character directly before them only.
+    without a combining class are among the starters, and compose with the character directly before them only.
     """
 
     def __init__(self, starters: Ranges, marks: Ranges, signs: Ranges, *, joins: bool) -> None:
-        self._starters, self._signs = starters, signs
+        self._starters, self._marks, self._signs, self._joins = starters, marks, signs, joins
         self._composing = intersection(characters("first"), starters)
-        self._seconds = difference(intersection(characters("second"), starters), self._composing)
-        self._plain = difference(starters, union(self._composing, self._seconds))
-        self._after_plain = _marks(marks, joins)
-        self._after_composing = _marks(difference(marks, characters("second")), joins)
+        self._plain = difference(starters, self._composing)
 
     def _signs_among(self, text: str) -> Regular | None:
         """One or more of some signs, if this kind of label has them."""
         signs = intersection(of_characters(text), self._signs)
         return many(Characters(signs), 1) if signs else None
 
-    def _introductions(self, first: Ranges) -> list[tuple[Regular, Ranges]]:
-        """What may come before a character, and which ones it asks for (RFC 5892, appendix A)."""
+    def _starting(self, ranges: Ranges) -> Regular:
+        return Characters(intersection(ranges, self._starters))
+
+    def _introductions(self) -> list[tuple[Regular, Ranges]]:
+        """What may come before a starter, and which ones it asks for (RFC 5892, appendix A)."""
         left, right, joiner = characters("left"), characters("right"), literal("\u200c")
-        joining = sequence(Characters(intersection(left, first)), joiner)
-        both = Characters(intersection(intersection(left, right), self._starters))
-        found = [(sequence(joining, many(sequence(both, joiner))), right)]
+        inner = many(sequence(self._starting(intersection(left, right)), joiner))
+        found = [(sequence(self._starting(left), joiner, inner), right)]
         for sign, script in (("\u0375", "Greek"), ("\u30fb", "kana_or_han")):
             signs = self._signs_among(sign)
             if signs is not None:
@@ -114,11 +109,11 @@ class _Labels:
             found.append((many(literal("l·"), 1), of_characters("l")))
         return found
 
-    def _clusters(self, first: Ranges) -> Regular:
-        """Clusters that begin with a sign or one of `first`, with the seconds that may follow them."""
-        plain: list[Regular] = [Characters(intersection(self._plain, first))]
-        composing: list[Regular] = [Characters(intersection(self._composing, first))]
-        for before, ranges in self._introductions(first):
+    def _clusters(self) -> Regular:
+        """A starter with its marks, and what has to stand before the starter or behind it."""
+        plain: list[Regular] = [Characters(self._plain)]
+        composing: list[Regular] = [Characters(self._composing)]
+        for before, ranges in self._introductions():
             for kind, found in ((self._plain, plain), (self._composing, composing)):
                 introduced = intersection(ranges, kind)
                 if introduced:
@@ -126,26 +121,44 @@ class _Labels:
         for sign, script in (("׳״", "Hebrew"), ("\u30fb", "kana_or_han")):
             signs = self._signs_among(sign)
             if signs is not None:
-                plain.append(sequence(Characters(intersection(characters(script), first)), signs))
-        second = sequence(Characters(self._seconds), self._after_plain)
+                plain.append(sequence(self._starting(characters(script)), signs))
+        others = difference(self._marks, characters("second"))
         return either(
-            sequence(either(*plain), self._after_plain, many(second)),
-            sequence(either(*composing), self._after_composing),
+            sequence(either(*plain), _marks(self._marks, self._joins)),
+            sequence(either(*composing), _marks(others, self._joins)),
         )
 
     def labels(self, first: Ranges) -> Regular:
-        """Labels that begin with a sign or one of `first`, and are short enough."""
-        no_mark = difference(self._starters, characters("mark"))
-        later = either(self._clusters(self._starters), sequence(literal("-"), self._clusters(no_mark)))
-        label = sequence(self._clusters(intersection(first, no_mark)), many(later))
-        return Intersection((label, many(_ANY_BYTE, 1, MAX_U_LABEL)))
+        """Labels that begin with one of `first`, and are short enough."""
+        clusters = many(either(self._clusters(), literal("-")))
+        return Intersection((clusters, _hyphenated(first), _not_composed(), many(_ANY_BYTE, 1, MAX_U_LABEL)))
 
 
-def _ascii_labels(first: Regular) -> Regular:
+def _hyphenated(first: Ranges) -> Regular:
+    """Texts with single hyphens inside, and no mark at the beginning or behind a hyphen."""
+    others = difference(EVERYTHING, _HYPHEN)
+    unmarked = difference(others, characters("mark"))
+    rest = many(Characters(others))
+    return sequence(
+        Characters(intersection(first, unmarked)), rest, many(sequence(literal("-"), Characters(unmarked), rest))
+    )
+
+
+def _not_composed() -> Regular:
+    """Texts in which no composing character is followed by a second without a combining class."""
+    marked = union(*(ranges for _, ranges in combining_classes()))
+    composing = characters("first")
+    others = difference(EVERYTHING, composing)
+    harmless = difference(others, difference(characters("second"), marked))
+    run = many(Characters(composing), 1)
+    return sequence(many(either(Characters(others), sequence(run, Characters(harmless)))), optional(run))
+
+
+def _ascii_labels(first: Regular, length: int) -> Regular:
     """Labels of RFC 1123 without hyphens in both the third and the fourth place."""
     from_third = either(
-        sequence(ALNUM, label_tail(MAX_LABEL - 3)),
-        sequence(literal("-"), ALNUM, label_tail(MAX_LABEL - 4)),
+        sequence(ALNUM, label_tail(length - 3)),
+        sequence(literal("-"), ALNUM, label_tail(length - 4)),
     )
     return sequence(first, optional(either(sequence(ALNUM, optional(from_third)), sequence(literal("-"), from_third))))
 
@@ -158,7 +171,7 @@ def _mixed_names() -> Regular:
     rightward, arabic, european = characters("R"), characters("AN"), characters("EN")
     forward = _Labels(
         difference(starters, union(rightward, arabic)), marked, difference(signs, rightward), joins=True
-    ).labels(starters)
+    ).labels(EVERYTHING)
     backward = (
         _Labels(
             intersection(union(rightward, digits, characters("NSM")), intersection(starters, _RIGHT_TO_LEFT)),
@@ -168,12 +181,17 @@ def _mixed_names() -> Regular:
         ).labels(rightward)
         for digits in (european, arabic)
     )
-    ordinary = separated(either(_ascii_labels(ALNUM), forward), _DOT)
-    bidi = separated(either(_ascii_labels(ALPHA), *backward), _DOT)
-    return Intersection((either(ordinary, bidi), many(_ANY_BYTE, 1, MAX_IDN_NAME)))
+
+    def names(label: Regular) -> Regular:
+        return sequence(label, many(sequence(_DOT, label), 0, MAX_LABELS - 1))
+
+    longest = MAX_LABEL - 1
+    return either(
+        names(either(_ascii_labels(ALNUM, longest), forward)), names(either(_ascii_labels(ALPHA, longest), *backward))
+    )
 
 
 def idn_hostname() -> Regular:
     """A name of RFC 1123, or an internationalised one; as the module says."""
-    ascii_names = Intersection((separated(_ascii_labels(ALNUM), _DOT), many(_ANY_BYTE, 1, MAX_NAME)))
+    ascii_names = Intersection((separated(_ascii_labels(ALNUM, MAX_LABEL), _DOT), many(_ANY_BYTE, 1, MAX_NAME)))
     return either(ascii_names, _mixed_names())

@@ -9,12 +9,14 @@ Their syntax is not regular; this is the part with
   surrogates;
 - repetition counts of at most four digits; of ``{n,m}`` with n of three digits or more, those where m has a larger
   first digit or more digits;
-- ranges in character classes between ASCII characters, between others written raw that begin with different bytes in
-  UTF-8, and between ``\\uXXXX`` with different first digits.
+- ranges in character classes that begin with a digit, ``a``, ``A``, a space or ``!``, that go across one of the
+  characters of `_BOUNDS`, or that lie between ``\\uXXXX`` with different first digits.
 
 It is the intersection of what may stand beside what with what is nested, which is much smaller than either of them
 repeated for every depth.
 """
+
+from itertools import pairwise
 
 from constrain.grammars.json_schema.formats.build import (
     DIGIT,
@@ -27,7 +29,7 @@ from constrain.grammars.json_schema.formats.build import (
     sequence,
     symbols,
 )
-from constrain.grammars.regex.charset import difference
+from constrain.grammars.regex.charset import difference, intersection, union
 from constrain.grammars.regular import MAX_CODE_POINT, Characters, Intersection, Ranges, Regular
 
 __all__ = ["MAX_DEPTH", "regex"]
@@ -38,6 +40,8 @@ _SYNTAX = "^$\\.*+?()[]{}|"
 _DIGITS = "0123456789"
 _POSITIVE = _DIGITS[1:]
 _HEXADECIMAL = "0123456789abcdef"
+_EXACT = " !0123456789Aa"
+_BOUNDS = "0AGNTagnt\u0080\u00d0\u00e0\u00f0\u03a0\u03c0\u0420\u0440\u0800\u3060\u30d0\u5000\ub000\U00010000"
 _LOOK_AHEAD = symbols("=!")
 _LOOK_BEHIND = sequence(literal("<"), symbols("=!"))
 _ALL: Ranges = ((0, MAX_CODE_POINT),)
@@ -98,25 +102,23 @@ def _escapes(punctuation: str) -> Regular:
 
 def _ranges() -> Regular:
     """Ranges of a character class, from the smaller character to the larger."""
-    ends = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "\\[]^-&|")
-    found = [sequence(literal(low), literal("-"), symbols(ends[i:])) for i, low in enumerate(ends[:-1])]
-    found.append(sequence(symbols(ends[:-1]), literal("-"), Characters(_NOT_ASCII)))
-    for lead in range(0xC2, 0xF4):
-        higher = _led_by(lead + 1)[0][0]
-        found.append(sequence(Characters(_led_by(lead)), literal("-"), Characters(((higher, MAX_CODE_POINT),))))
+    ends = difference(_ALL, ranges_of("\\[]^-&|"))
+
+    def from_to(low: Ranges, least: int) -> Regular:
+        high = intersection(((least, MAX_CODE_POINT),), ends)
+        return sequence(Characters(low), literal("-"), Characters(high))
+
+    found = [from_to(ranges_of(low), ord(low)) for low in _EXACT]
+    rest = difference(ends, union(ranges_of(_EXACT), ((0, 0x1F), (0x7F, 0x7F))))
+    bounds = [0, *map(ord, _BOUNDS)]
+    for start, end in pairwise(bounds):
+        low = intersection(rest, ((start, end - 1),))
+        if low:
+            found.append(from_to(low, end))
     for i in range(15):
-        low, high = _code(_HEXADECIMAL[i]), _code(_HEXADECIMAL[i + 1 :])
-        found.append(sequence(literal("\\u"), low, literal("-\\u"), high))
+        low_code, high_code = _code(_HEXADECIMAL[i]), _code(_HEXADECIMAL[i + 1 :])
+        found.append(sequence(literal("\\u"), low_code, literal("-\\u"), high_code))
     return either(*found)
-
-
-def _led_by(lead: int) -> Ranges:
-    """The characters whose UTF-8 begins with a byte."""
-    if lead < 0xE0:
-        return (((lead - 0xC0) << 6, ((lead - 0xC0) << 6) + 0x3F),)
-    if lead < 0xF0:
-        return ((max((lead - 0xE0) << 12, 0x800), ((lead - 0xE0) << 12) + 0xFFF),)
-    return ((max((lead - 0xF0) << 18, 0x10000), min(((lead - 0xF0) << 18) + 0x3FFFF, MAX_CODE_POINT)),)
 
 
 def _character_class() -> Regular:
