@@ -2,7 +2,7 @@
 
 from constrain.grammars.automata._jit import Cells, kernel, memory_at
 
-KERNELS = "e5210c4000d2b08c"
+KERNELS = "dc70a9772d4ee318"
 
 
 @kernel

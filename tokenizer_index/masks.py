@@ -84,7 +84,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "e5210c4000d2b08c"
+KERNELS = "dc70a9772d4ee318"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16

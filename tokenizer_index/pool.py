@@ -49,7 +49,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["Pool", "PooledRow", "content_key"]
 
-KERNELS = "e5210c4000d2b08c"
+KERNELS = "dc70a9772d4ee318"
 
 CAPACITY = 4096
 

@@ -47,7 +47,7 @@ from constrain.grammars.automata.store import (
 from constrain.tokenizer_index.tables import NEEDED_NODE
 from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, TRIE, TRIE_SIZE
 
-KERNELS = "e5210c4000d2b08c"
+KERNELS = "dc70a9772d4ee318"
 
 # Forms of a row, the first cell of its record in the store, and what follows it.
 SMALL = 0  # number of tokens, tokens…, number of exits, (trie node, payload)…

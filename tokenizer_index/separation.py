@@ -39,7 +39,7 @@ from constrain.tokenizer_index.tables import TERMINAL_NODE, terminal_cell
 
 __all__ = ["TERMINAL", "followers", "is_separable"]
 
-KERNELS = "e5210c4000d2b08c"
+KERNELS = "dc70a9772d4ee318"
 
 TERMINAL = "terminal"
 """The kind of a network's label that reads a terminal: (TERMINAL, number)."""

@@ -13,7 +13,7 @@ from constrain.grammars.automata._jit import Cells, kernel
 
 __all__ = ["SPECIAL", "build_trie", "token_symbols"]
 
-KERNELS = "e5210c4000d2b08c"
+KERNELS = "dc70a9772d4ee318"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""

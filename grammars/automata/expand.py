@@ -56,7 +56,7 @@ from constrain.grammars.automata.store import (
     store_stack,
 )
 
-KERNELS = "e5210c4000d2b08c"
+KERNELS = "dc70a9772d4ee318"
 
 # These build on this module.
 _json_transitions = linked("json_transitions", 1)

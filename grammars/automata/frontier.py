@@ -13,7 +13,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import inner, int64
 
-KERNELS = "e5210c4000d2b08c"
+KERNELS = "dc70a9772d4ee318"
 
 Queue: TypeAlias = Any  # an array of int64
 

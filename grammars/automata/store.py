@@ -26,7 +26,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "e5210c4000d2b08c"
+KERNELS = "dc70a9772d4ee318"
 
 # Header cells.
 FREE = 0  # first unused cell
