@@ -7,6 +7,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from idna import idnadata
 
@@ -52,7 +53,8 @@ def _composing_pairs(codes: set[int]) -> tuple[set[int], set[int]]:
 
 def properties() -> dict[str, Ranges]:
     """All sets of the table, for the characters that both `idna` and the running Python know."""
-    classes = idnadata.codepoint_classes
+    tables: Any = idnadata
+    classes = tables.codepoint_classes
     allowed = _members(classes["PVALID"])
     context = _members(classes["CONTEXTJ"]) + _members(classes["CONTEXTO"])
     codes = {*allowed, *context}
@@ -61,10 +63,10 @@ def properties() -> dict[str, Ranges]:
         return _ranges(filter(test, codes))
 
     def in_script(*names: str) -> Ranges:
-        return _ranges(code for name in names for code in codes.intersection(_members(idnadata.scripts[name])))
+        return _ranges(code for name in names for code in codes.intersection(_members(tables.scripts[name])))
 
     def joining(*types: str) -> Ranges:
-        return _ranges(code for name in types for code in codes.intersection(_members(idnadata.joining_types[name])))
+        return _ranges(code for name in types for code in codes.intersection(_members(tables.joining_types[name])))
 
     def directed(*names: str) -> Ranges:
         return having(lambda code: unicodedata.bidirectional(chr(code)) in names)
