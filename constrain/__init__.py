@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from constrain.generation import Generation, generate, stream
     from constrain.grammars.ebnf import ebnf
     from constrain.grammars.ir import Grammar
-    from constrain.grammars.json_schema import json_schema
+    from constrain.grammars.json_schema import json_schema, support_report
     from constrain.grammars.lark_syntax import lark
     from constrain.grammars.regex import regex
     from constrain.models import Model, load, wrap
+    from constrain.tokenizer_index.batch import BatchMatcher
     from constrain.tokenizer_index.compiled import allocate_token_bitmask
     from constrain.tokenizer_index.index import TokenizerIndex
     from constrain.tokenizer_index.limits import Limits
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "BatchMatcher": "constrain.tokenizer_index.batch",
     "CompiledConstraint": "constrain.compilation",
     "Generation": "constrain.generation",
     "Grammar": "constrain.grammars.ir",
@@ -48,10 +50,12 @@ _HOMES = {
     "load": "constrain.models",
     "regex": "constrain.grammars.regex",
     "stream": "constrain.generation",
+    "support_report": "constrain.grammars.json_schema",
     "wrap": "constrain.models",
 }
 
 __all__ = [
+    "BatchMatcher",
     "CompiledConstraint",
     "Generation",
     "Grammar",
@@ -72,6 +76,7 @@ __all__ = [
     "load",
     "regex",
     "stream",
+    "support_report",
     "wrap",
 ]
 

@@ -23,6 +23,7 @@ __all__ = [
     "OtherKeys",
     "Position",
     "Reference",
+    "Relaxation",
     "Repeat",
     "Sequence",
     "SpecialToken",
@@ -158,6 +159,15 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Relaxation:
+    """A part of a JSON Schema that is not enforced: its JSON Pointer, its keyword, and why."""
+
+    pointer: str
+    keyword: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Grammar:
     """A language.
 
@@ -169,6 +179,7 @@ class Grammar:
                    splitting a text into lexemes counts
     key            what identifies the grammar, for caches; "" when it is not to be cached
     positions      where rules were defined, for messages
+    relaxed        what the grammar's author asked for that it does not enforce
     """
 
     start: str
@@ -179,6 +190,7 @@ class Grammar:
     key: str = ""
     source: str = ""
     positions: Mapping[str, Position] = field(default_factory=dict)
+    relaxed: tuple[Relaxation, ...] = ()
 
     def rule(self, name: str) -> Expression:
         """The right-hand side of a rule."""

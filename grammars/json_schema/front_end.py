@@ -8,6 +8,7 @@ import referencing
 
 from constrain.grammars import ir
 from constrain.grammars.errors import GrammarSyntaxError, UnsatisfiableConstraintError
+from constrain.grammars.json_schema.causes import cause_of_emptiness
 from constrain.grammars.json_schema.drafts import LATEST, draft_of
 from constrain.grammars.json_schema.formulas import FALSE, TRUE, Formula
 from constrain.grammars.json_schema.lexemes import TextOptions
@@ -16,7 +17,7 @@ from constrain.grammars.json_schema.printing import Printer
 from constrain.grammars.json_schema.references import References
 from constrain.grammars.json_schema.whitespace import whitespace_of
 
-__all__ = ["json_schema"]
+__all__ = ["json_schema", "parsed"]
 
 
 def json_schema(
@@ -27,6 +28,7 @@ def json_schema(
     escapes: str = "any",
     exponents: bool = True,
     formats: bool = True,
+    lenient: bool = False,
     registry: "referencing.Registry[Any] | None" = None,
 ) -> ir.Grammar:
     """JSON texts that a schema allows.
@@ -37,6 +39,7 @@ def json_schema(
     escapes          "any": strings may be escaped in every way of RFC 8259; "needed": only where they must be
     exponents        whether numbers may have exponents
     formats          whether `format` restricts strings
+    lenient          leave out what cannot be enforced, and list it in the grammar's `relaxed`
     registry         documents that references may lead to; nothing is fetched
 
     Raises UnsupportedSchemaError, with a JSON Pointer, for what cannot be enforced, UnsatisfiableConstraintError when
@@ -46,17 +49,28 @@ def json_schema(
         raise ValueError('property_order is "schema" or "any"')
     if escapes not in ("any", "needed"):
         raise ValueError('escapes is "any" or "needed"')
+    text, document = parsed(schema)
+    options = TextOptions(whitespace_of(whitespace), property_order == "schema", escapes == "any", exponents)
+    printer, start, relaxed = _printer(text, document, options, formats=formats, lenient=lenient, registry=registry)
+    key = (
+        ""
+        if registry is not None
+        else repr(("json_schema", text, property_order, whitespace, escapes, exponents, formats, lenient))
+    )
+    return ir.Grammar(f"r{start}", {}, make_rule=printer.rule, key=key, source=text, relaxed=relaxed)
+
+
+def parsed(schema: Any) -> tuple[str, Any]:
+    """The text and the contents of a schema that is given as a text, a document or a Python type."""
     if isinstance(schema, type) or not isinstance(schema, dict | bool | str):
         from constrain.grammars.python_types import schema_of
 
         schema = schema_of(schema)
     text = schema if isinstance(schema, str) else _text_of(schema)
-    options = TextOptions(whitespace_of(whitespace), property_order == "schema", escapes == "any", exponents)
-    printer, start = _printer(text, options, formats=formats, registry=registry)
-    key = "" if registry is not None else repr(
-        ("json_schema", text, property_order, whitespace, escapes, exponents, formats)
-    )
-    return ir.Grammar(f"r{start}", {}, make_rule=printer.rule, key=key, source=text)
+    document = _document(text)
+    if not isinstance(document, dict | bool):
+        raise GrammarSyntaxError("a schema is an object or a boolean")
+    return text, document
 
 
 def _text_of(schema: Any) -> str:
@@ -88,24 +102,25 @@ def _refused(name: str) -> Any:
 
 
 def _printer(
-    text: str, options: TextOptions, *, formats: bool, registry: "referencing.Registry[Any] | None"
-) -> tuple[Printer, Formula]:
-    document = _document(text)
-    if not isinstance(document, dict | bool):
-        raise GrammarSyntaxError("a schema is an object or a boolean")
+    text: str,
+    document: Any,
+    options: TextOptions,
+    *,
+    formats: bool,
+    lenient: bool,
+    registry: "referencing.Registry[Any] | None",
+) -> tuple[Printer, Formula, tuple[ir.Relaxation, ...]]:
     references = References(document, draft_of(document, LATEST), registry, text=text)
-    forms = NormalForms(references, asserts_formats=formats)
-    if isinstance(document, bool):
-        start = TRUE if document else FALSE
-    else:
-        start = forms.formulas.schema(references.root)
+    forms = NormalForms(references, asserts_formats=formats, lenient=lenient)
+    constant = {True: TRUE, False: FALSE}
+    start = constant[document] if isinstance(document, bool) else forms.formulas.schema(references.root)
     keywords = _read_everything(forms)
     if not forms.is_inhabited(start):
-        raise UnsatisfiableConstraintError("no value obeys the schema", pointer="")
+        raise UnsatisfiableConstraintError("no value obeys the schema", pointer=cause_of_emptiness(start, forms))
     printer = Printer(forms, options)
     if "uniqueItems" in keywords:
         printer.print_everything(f"r{start}")
-    return printer, start
+    return printer, start, tuple(forms.relaxed or ())
 
 
 _DEMANDING = frozenset(("oneOf", "not", "if", "dependencies", "dependentSchemas", "unevaluatedProperties"))

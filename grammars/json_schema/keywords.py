@@ -11,10 +11,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from constrain.grammars.automata.loading import keep_program
 from constrain.grammars.errors import GrammarSyntaxError, UnsupportedSchemaError
 from constrain.grammars.json_schema import numbers, strings
 from constrain.grammars.json_schema import values as sets
-from constrain.grammars.json_schema.formats import format_language
+from constrain.grammars.json_schema.formats import format_language, format_superset
 from constrain.grammars.json_schema.formulas import FALSE, TRUE, Formula
 from constrain.grammars.json_schema.shapes import Arrays, Contains, KeyClass, Objects
 from constrain.grammars.json_schema.values import Values
@@ -249,20 +250,22 @@ def maximum(value: Any, schema: "Schema", forms: "NormalForms") -> "Part":  # no
 def exclusiveMinimum(value: Any, schema: "Schema", forms: "NormalForms") -> "Part | None":  # noqa: ARG001
     """Numbers that are greater; in draft 4 a flag."""
     if schema.scope.draft.boolean_bounds:
-        return _flag(value, schema, "exclusiveMinimum")
+        _check_flag(value, schema, "exclusiveMinimum")
+        return None
     return Values(numbers=numbers.between(_number(value, schema, "exclusiveMinimum"), strict_low=True))
 
 
 def exclusiveMaximum(value: Any, schema: "Schema", forms: "NormalForms") -> "Part | None":  # noqa: ARG001
     """Numbers that are less; in draft 4 a flag."""
     if schema.scope.draft.boolean_bounds:
-        return _flag(value, schema, "exclusiveMaximum")
+        _check_flag(value, schema, "exclusiveMaximum")
+        return None
     return Values(numbers=numbers.between(high=_number(value, schema, "exclusiveMaximum"), strict_high=True))
 
 
-def _flag(value: Any, schema: "Schema", keyword: str) -> None:
+def _check_flag(value: Any, schema: "Schema", keyword: str) -> None:
     if not isinstance(value, bool):
-        raise malformed(schema, keyword, "a boolean, in draft 4")
+        raise malformed(schema, keyword, "a boolean")
 
 
 # Strings
@@ -298,8 +301,15 @@ def format(value: Any, schema: "Schema", forms: "NormalForms") -> "Part | None":
     """Strings of a well-known form; unknown formats ask for nothing."""
     if not isinstance(value, str):
         raise malformed(schema, "format", "a string")
-    language = format_language(value) if forms.asserts_formats else None
-    return None if language is None else Values(strings=language)
+    language, superset = format_language(value), format_superset(value)
+    if language is None or superset is None or not forms.asserts_formats:
+        return None
+    keep_program(language)
+    holds = Values(strings=language)
+    if superset is language:
+        return holds
+    fails = sets.only(string=strings.complement(superset))
+    return forms.formulas.declare_complements(forms.given(holds), forms.given(fails))
 
 
 # Arrays
@@ -353,7 +363,7 @@ def maxItems(value: Any, schema: "Schema", forms: "NormalForms") -> "Part":  # n
 
 def uniqueItems(value: Any, schema: "Schema", forms: "NormalForms") -> "Part":  # noqa: ARG001
     """Arrays without equal items."""
-    _flag(value, schema, "uniqueItems")
+    _check_flag(value, schema, "uniqueItems")
     return Values(arrays=(Arrays(unique=True),)) if value else sets.ANY
 
 
@@ -364,7 +374,7 @@ def _unless_any(shape: Objects) -> Values:
     return Values(objects=() if shape.is_void() else (shape,))
 
 
-def properties(value: Any, schema: "Schema", forms: "NormalForms") -> "Part":
+def properties(value: Any, schema: "Schema", forms: "NormalForms") -> "Part":  # noqa: ARG001
     """What the members of an object satisfy, by their names; with `patternProperties`, `additionalProperties`."""
     contents = schema.contents
     keys = {

@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from constrain.grammars.errors import ResourceLimitError, UnsupportedSchemaError
+from constrain.grammars.ir import Relaxation
 from constrain.grammars.json_schema import numbers, strings
 from constrain.grammars.json_schema import values as sets
 from constrain.grammars.json_schema.array_machines import ArrayMachine, PlainArrayRequirement
@@ -26,7 +27,7 @@ from constrain.grammars.json_schema.settling import ObjectRequirement, settled_o
 from constrain.grammars.json_schema.shapes import Arrays, Objects, Shape
 from constrain.grammars.json_schema.values import Values
 
-__all__ = ["CircularSchema", "NormalForms", "Part"]
+__all__ = ["CircularSchemaError", "NormalForms", "Part"]
 
 Part = Formula | Values
 """What one keyword, or group of keywords, asks for."""
@@ -36,17 +37,18 @@ Requirement = ArrayMachine | PlainArrayRequirement | ObjectRequirement
 _MAX_DEPTH = 200  # of combinators within combinators; each level takes a few frames of Python's stack
 
 
-class CircularSchema(UnsupportedSchemaError):
+class CircularSchemaError(UnsupportedSchemaError):
     """A schema that refers to itself without an array or object in between."""
 
 
 class NormalForms:
     """The formulas of a document, and their values."""
 
-    def __init__(self, references: References, *, asserts_formats: bool = True) -> None:
+    def __init__(self, references: References, *, asserts_formats: bool = True, lenient: bool = False) -> None:
         self.formulas = Formulas()
         self.references = references
         self.asserts_formats = asserts_formats
+        self.relaxed: list[Relaxation] | None = [] if lenient else None
         self._parts: dict[int, tuple[Part, ...]] = {}
         self._values: dict[Formula, Values] = {TRUE: sets.ANY, FALSE: sets.NOTHING}
         self._given: list[Values] = []
@@ -109,6 +111,19 @@ class NormalForms:
                 return sets.only(objects=(Objects(keys, frozenset(keys), ()),))
         raise TypeError(f"not a JSON value: {value!r}")
 
+    def pointer(self, formula: Formula) -> str:
+        """A place that a formula comes from: that of its first schema."""
+        pending = [formula]
+        while pending:
+            kind, payload = self.formulas.definition(pending.pop())
+            if kind == "schema":
+                return self.references[payload].pointer
+            if kind in ("and", "or"):
+                pending.extend(reversed(payload))
+            elif kind == "not":
+                pending.append(payload)
+        return ""
+
     def postponed(self, decide: Callable[[], Formula], kind: str, number: object) -> Formula:
         """A formula that is worked out when its values are asked for; the same for equal `kind` and `number`."""
         formula = self.formulas.postponed((kind, number))
@@ -138,13 +153,13 @@ class NormalForms:
     def values(self, formula: Formula) -> Values:
         """The values that satisfy a formula.
 
-        Raises CircularSchema for one that is defined by itself, ResourceLimitError for too many cases.
+        Raises CircularSchemaError for one that is defined by itself, ResourceLimitError for too many cases.
         """
         known = self._values.get(formula)
         if known is not None:
             return known
         if formula in self._open:
-            raise CircularSchema("the schema refers to itself without an array or object in between")
+            raise CircularSchemaError("the schema refers to itself without an array or object in between")
         if len(self._open) > _MAX_DEPTH:
             raise ResourceLimitError(f"combinators are nested more than {_MAX_DEPTH} deep", limit="max_grammar")
         self._open.add(formula)
@@ -159,7 +174,8 @@ class NormalForms:
         kind, payload = self.formulas.definition(formula)
         match kind:
             case "given":
-                return self._given[payload]
+                given: Values = self._given[payload]
+                return given
             case "schema":
                 return self._all(self.parts(payload))
             case "and":
@@ -195,11 +211,7 @@ class NormalForms:
             case "schema":
                 result = sets.NOTHING
                 for part in self.parts(payload):
-                    outside = (
-                        sets.complement(part, self)
-                        if isinstance(part, Values)
-                        else self.values(negation(part))
-                    )
+                    outside = sets.complement(part, self) if isinstance(part, Values) else self.values(negation(part))
                     result = sets.union(result, outside)
                 return result
             case "and":
@@ -216,7 +228,7 @@ class NormalForms:
         """Whether any value satisfies a formula; true also where that cannot be told yet."""
         try:
             return self.is_inhabited(formula)
-        except CircularSchema:
+        except CircularSchemaError:
             return True
 
     def may_have(self, shape: Shape) -> bool:
@@ -258,9 +270,7 @@ class NormalForms:
         while changed:
             changed = False
             for one in undecided:
-                if one not in self._inhabited and any(
-                    alternative.holds(self._inhabited) for alternative in needs[one]
-                ):
+                if one not in self._inhabited and any(alternative.holds(self._inhabited) for alternative in needs[one]):
                     self._inhabited[one] = changed = True
         for one in undecided:
             self._inhabited.setdefault(one, False)

@@ -15,10 +15,13 @@ from constrain.grammars.regular import (
     Concatenation,
     Decimals,
     Empty,
+    Epsilon,
     Intersection,
     Literal,
     Multiples,
     Regular,
+    Repetition,
+    Symbols,
     Union,
 )
 
@@ -153,7 +156,7 @@ def intersection(first: Numbers, second: Numbers) -> Numbers:
 
 
 def _distinct(pieces: object) -> Numbers:
-    return tuple(dict.fromkeys(pieces))  # type: ignore[call-overload, no-any-return]
+    return tuple(dict.fromkeys(pieces))  # type: ignore[call-overload]
 
 
 def union(first: Numbers, second: Numbers) -> Numbers:
@@ -248,7 +251,10 @@ def _magnitude(piece: Piece, exponent: bool, fraction: bool) -> Regular | None:
     )
     parts = [base]
     if piece.multiple is not None and grain is None:
-        parts.append(_multiples(piece.multiple, exponent, fraction))
+        recognised = _multiples(piece.multiple, exponent, fraction)
+        parts.append(recognised)
+        if exponent:
+            parts.append(_leading_digits(recognised.scale, high, zero))
     for excluded in sorted(piece.not_multiples):
         power = _power_of_ten(excluded)
         if power is not None:
@@ -259,7 +265,7 @@ def _magnitude(piece: Piece, exponent: bool, fraction: bool) -> Regular | None:
 
 
 def _power_of_ten(number: Fraction | None) -> int | None:
-    """k where the number is 10^k."""
+    """The exponent k of a number 10^k."""
     if number is None:
         return None
     numerator, denominator = number.numerator, number.denominator
@@ -269,7 +275,32 @@ def _power_of_ten(number: Fraction | None) -> int | None:
     return len(digits) - 1 if numerator > 1 else 1 - len(digits)
 
 
-def _multiples(number: Fraction, exponent: bool, fraction: bool) -> Regular:
+_DIGIT, _NONZERO, _NO_DIGIT = Symbols(((48, 57),)), Symbols(((49, 57),)), Symbols(((0, 47), (58, 255)))
+_ANYTHING = Repetition(Symbols(((0, 255),)), 0, None)
+
+
+def _leading_digits(scale: int, high: Fraction | None, zero: bool) -> Regular:
+    """Texts that begin as those of multiples with at most `scale` digits behind the point and no negative exponent.
+
+    It follows from the bounds and the multiples, but only for whole texts.  An unfinished one, "0.000" or more digits
+    than the upper bound has, could still be a number of the interval by a further exponent, could be a multiple by
+    itself, and never is both; no search among the endlessly many such beginnings would find that out.
+    """
+    remainder = Union((Epsilon(), Concatenation((_NO_DIGIT, _ANYTHING))))
+    parts: list[Regular] = []
+    if high is None:
+        parts.append(Concatenation((_NONZERO, _ANYTHING)))
+    elif high >= 1:
+        parts.append(Concatenation((_NONZERO, Repetition(_DIGIT, 0, len(str(int(high))) - 1), remainder)))
+    if zero:
+        parts.append(Concatenation((Literal(b"0"), remainder)))
+    elif scale > 0:
+        zeros = Repetition(Literal(b"0"), 0, scale - 1)
+        parts.append(Concatenation((Literal(b"0."), zeros, _NONZERO, _ANYTHING)))
+    return parts[0] if len(parts) == 1 else Union(tuple(parts))
+
+
+def _multiples(number: Fraction, exponent: bool, fraction: bool) -> Multiples:
     scale = 0
     while (number * 10**scale).denominator != 1:
         scale += 1

@@ -5,9 +5,11 @@ those without.  Scalars of a value become one lexeme; objects become `ir.Members
 items have to be counted by what they are, rules named after the states of a machine.
 """
 
+from dataclasses import replace
+
 from constrain.grammars import ir
 from constrain.grammars.analysis import references_of
-from constrain.grammars.errors import UnsatisfiableConstraintError
+from constrain.grammars.errors import UnsatisfiableConstraintError, UnsupportedSchemaError
 from constrain.grammars.json_schema import strings
 from constrain.grammars.json_schema.array_machines import ArrayMachine
 from constrain.grammars.json_schema.array_machines import State as MachineState
@@ -33,6 +35,7 @@ class Printer:
         self._distinct: list[DistinctValues] = []
         self._numbers: dict[object, int] = {}
         self._lexemes = lexemes_of(options)
+        self._place: Formula = FALSE  # the formula whose rule was asked for last, for messages
 
     def rule(self, name: str) -> ir.Expression:
         """The right-hand side of a rule."""
@@ -43,7 +46,8 @@ class Printer:
         if kind == "d":
             domain, seen, count = map(int, number.split("."))
             return self._distinct_rule(domain, seen, count)
-        return self._value(int(number), kind == "v")
+        self._place = int(number)
+        return self._value(self._place, kind == "v")
 
     def print_everything(self, start: str) -> None:
         """Make every rule once, for the errors that only come up then."""
@@ -60,10 +64,9 @@ class Printer:
                     if self._inhabited(formula)
                 ]
             machines = len(self._machines)
-            for one in names:
-                if one not in seen:
-                    seen.add(one)
-                    pending.append(one)
+            fresh = [one for one in dict.fromkeys(names) if one not in seen]
+            seen.update(fresh)
+            pending += fresh
 
     # Values
 
@@ -152,7 +155,7 @@ class Printer:
         if shape.unique and (limit is None or limit > 1):
             return self._array_of_distinct(shape, nested)
         if shape.repeating:
-            raise unsupported("arrays in which some item repeats")
+            shape = self._relaxed(shape, unsupported("arrays in which some item repeats"))
         if shape.contains:
             return self._counted_array(shape, nested)
         first = [self._nested(formula) for formula in shape.prefix[:limit]]
@@ -173,9 +176,7 @@ class Printer:
         rest = shape.rest if self._inhabited(shape.rest) else FALSE
         if prefix == shape.prefix and rest == shape.rest:
             return shape
-        return Arrays(
-            prefix, rest, shape.minimum, shape.maximum, shape.contains, shape.unique, shape.repeating
-        )
+        return Arrays(prefix, rest, shape.minimum, shape.maximum, shape.contains, shape.unique, shape.repeating)
 
     def _counted_array(self, shape: Arrays, nested: bool) -> ir.Expression:
         number = self._numbers.get(shape)
@@ -212,13 +213,27 @@ class Printer:
             return self._distinct_strings(shape, language, nested)
         number = self._numbers.get(shape)
         if number is None:
-            self._distinct.append(finite_domain(shape, self._forms))
+            try:
+                domain = finite_domain(shape, self._forms)
+            except UnsupportedSchemaError as error:
+                return self._array(self._relaxed(shape, error), nested)
+            self._distinct.append(domain)
             number = self._numbers[shape] = len(self._distinct) - 1
         domain = self._distinct[number]
         if not domain.is_live(0, 0):
             return _NO_TEXT
         start = ir.Alternation(tuple(self._distinct_steps(number, 0, 0, ())))
         return ir.Sequence((self._lexemes.open_array[nested], start))
+
+    def _relaxed(self, shape: Arrays, error: UnsupportedSchemaError) -> Arrays:
+        """The shape without what cannot be enforced, where the caller wants to go on."""
+        relaxed, place = self._forms.relaxed, self._forms.pointer(self._place)
+        if relaxed is None:
+            raise UnsupportedSchemaError(error.reason, pointer=place, keyword="uniqueItems") from error
+        note = ir.Relaxation(place, "uniqueItems", error.reason)
+        if note not in relaxed:
+            relaxed.append(note)
+        return replace(shape, unique=False, repeating=False)
 
     def _distinct_rule(self, number: int, seen: int, count: int) -> ir.Expression:
         return ir.Alternation(tuple(self._distinct_steps(number, seen, count, (self._lexemes.comma,))))

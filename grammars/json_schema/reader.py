@@ -7,6 +7,8 @@ that name members but do not describe them come last.
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from constrain.grammars.errors import UnsupportedSchemaError
+from constrain.grammars.ir import Relaxation
 from constrain.grammars.json_schema.keywords import KEYWORDS, Keyword
 from constrain.grammars.json_schema.unevaluated import unevaluated_items, unevaluated_properties
 
@@ -28,18 +30,34 @@ COMBINATORS = ("allOf", "anyOf", "oneOf", "not", "if", "unevaluatedProperties", 
 _NAMING_NO_ORDER = frozenset(("required", "dependentRequired", "dependencies", "not", "if"))
 
 
+def _read(forms: "NormalForms", schema: "Schema", keyword: str, value: Any) -> "Part | None":
+    """What one keyword asks for; nothing where it cannot be enforced and the caller wants to go on."""
+    try:
+        return ALL_KEYWORDS[keyword](value, schema, forms)
+    except UnsupportedSchemaError as error:
+        if forms.relaxed is None:
+            raise
+        forms.relaxed.append(Relaxation(error.pointer or schema.pointer, keyword, error.reason))
+        return None
+
+
 def read_schema(forms: "NormalForms", schema: "Schema", without: Collection[str] = ()) -> "list[Part]":
-    """What each keyword of a schema, except `without`, asks for.  Raises UnsupportedSchemaError for what cannot be enforced."""
+    """What each keyword of a schema, except `without`, asks for.
+
+    Raises UnsupportedSchemaError for what cannot be enforced.
+    """
     contents: dict[str, Any] = schema.contents
     draft = schema.scope.draft
     if draft.lone_ref and "$ref" in contents:
-        return [forms.parts_of_keyword(schema, "$ref")]
-    parts, late = [], []
+        target = _read(forms, schema, "$ref", contents["$ref"])
+        return [] if target is None else [target]
+    parts: list[Part] = []
+    late: list[Part] = []
     for keyword, value in contents.items():
         if keyword not in ALL_KEYWORDS or keyword in without:
             continue
         if keyword in draft.places or keyword in draft.assertions:
-            part = ALL_KEYWORDS[keyword](value, schema, forms)
+            part = _read(forms, schema, keyword, value)
             if part is not None:
                 (late if keyword in _NAMING_NO_ORDER else parts).append(part)
     return parts + late

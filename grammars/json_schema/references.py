@@ -16,7 +16,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 import referencing
 import referencing.exceptions
 import referencing.jsonschema
-from jsonschema_specifications import REGISTRY as METASCHEMAS
+from jsonschema_specifications import REGISTRY as METASCHEMAS  # type: ignore[import-untyped]
 
 from constrain.grammars.errors import UnsupportedSchemaError
 from constrain.grammars.json_schema.drafts import Draft, draft_of
@@ -163,7 +163,8 @@ class References:
         specification = referencing.jsonschema.specification_with(self._root_scope.draft.uri)
         resource = referencing.Resource.from_contents(self._document, default_specification=specification)
         registry = METASCHEMAS if self._given is None else METASCHEMAS.combine(self._given)
-        return registry.with_resource(self._root_scope.base, resource).crawl()
+        complete: referencing.Registry[Any] = registry.with_resource(self._root_scope.base, resource).crawl()
+        return complete
 
     def _found(self, schema: Schema, keyword: str, reference: str) -> tuple[int, str, bool]:
         """The schema that a reference names, its fragment, and whether that is a dynamic anchor."""

@@ -87,9 +87,9 @@ def _placed(shape: Objects, witness: Witness, forms: "NormalForms") -> list[Obje
         both = conjunction((one.formula, witness.formula))
         others = shape.witnesses[:index] + shape.witnesses[index + 1 :]
         placed += _witnessed(replace(shape, witnesses=others), strings.intersection(one.names, witness.names), both)
-    for one in shape.classes:
-        both = conjunction((one.formula, witness.formula))
-        placed += _witnessed(shape, strings.intersection(one.names, witness.names), both)
+    for group in shape.classes:
+        both = conjunction((group.formula, witness.formula))
+        placed += _witnessed(shape, strings.intersection(group.names, witness.names), both)
     return placed
 
 

@@ -39,7 +39,7 @@ NONE: Regular = Empty()
 
 
 def words(texts: Iterable[str]) -> Regular:
-    """A finite set of strings; those that are not Unicode texts (lone surrogates) cannot be written and are left out."""
+    """A finite set of strings; those with lone surrogates are no Unicode texts, and are left out."""
     encoded = []
     for text in texts:
         try:

@@ -83,8 +83,8 @@ class _Splitter:
         for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
             if keyword in contents and keyword in schema.scope.draft.assertions:
                 factors.append(self._always(self._forms.parts_of_keyword(schema, keyword)))
-        for number, one in enumerate(contents.get("allOf", ())):
-            factors.append(self._always(self._forms.schema(schema, one, "allOf", number)))
+        branches = (self._forms.schema(schema, one, "allOf", i) for i, one in enumerate(contents.get("allOf", ())))
+        factors += map(self._always, branches)
         for keyword in ("anyOf", "oneOf"):
             for number, one in enumerate(contents.get(keyword, ())):
                 factors.append(self._perhaps(self._forms.schema(schema, one, keyword, number)))
@@ -124,7 +124,9 @@ class _Splitter:
         contents, forms = schema.contents, self._forms
         condition = forms.schema(schema, contents["if"], "if")
         branches = [
-            self._always(forms.schema(schema, contents[keyword], keyword)) if keyword in contents else [(TRUE, _NOTHING)]
+            self._always(forms.schema(schema, contents[keyword], keyword))
+            if keyword in contents
+            else [(TRUE, _NOTHING)]
             for keyword in ("then", "else")
         ]
         held = self._product([self.cases(condition), branches[0]])
@@ -155,7 +157,9 @@ class _Splitter:
             return _EVERYTHING if "items" in contents else _NOTHING
         if "items" in contents:
             return _EVERYTHING
-        found = frozenset((self._forms.schema(schema, contents["contains"], "contains"),)) if "contains" in contents else ()
+        found = (
+            frozenset((self._forms.schema(schema, contents["contains"], "contains"),)) if "contains" in contents else ()
+        )
         return _Evaluated(first_items=len(contents.get("prefixItems", ())), items=frozenset(found))
 
 

@@ -28,7 +28,7 @@ __all__ = ["POLICIES", "Whitespace", "whitespace_of"]
 class Whitespace:
     """`gap`: what may stand before any lexeme but the first; `after_comma`, `after_colon`: what must stand there."""
 
-    gap: Regular = Epsilon()
+    gap: Regular
     after_comma: bytes = b""
     after_colon: bytes = b""
 
@@ -45,8 +45,8 @@ _FLEXIBLE = Union(
 )
 POLICIES = {
     "flexible": Whitespace(_FLEXIBLE),
-    "compact": Whitespace(),
-    "json.dumps": Whitespace(after_comma=b" ", after_colon=b" "),
+    "compact": Whitespace(Epsilon()),
+    "json.dumps": Whitespace(Epsilon(), after_comma=b" ", after_colon=b" "),
 }
 _BLANK = Repetition(Symbols(((9, 10), (13, 13), (32, 32))), 0, None)
 
