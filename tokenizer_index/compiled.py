@@ -10,7 +10,7 @@ from constrain.tokenizer_index.engine import Engine
 from constrain.tokenizer_index.index import TokenizerIndex
 from constrain.tokenizer_index.limits import Limits
 from constrain.tokenizer_index.matcher import Matcher
-from constrain.tokenizer_index.states import MaskStore, State, States
+from constrain.tokenizer_index.states import MaskStore, Source, State, States
 
 __all__ = ["CompiledConstraint", "allocate_token_bitmask"]
 
@@ -37,6 +37,7 @@ class CompiledConstraint:
         self.limits = limits or Limits()
         self.end_tokens = frozenset(index.end_tokens)
         self.end_mask = self._mask_of_ends()
+        self.end_source: Source = self.end_mask, self.end_mask.ctypes.data, True
         self._lock = threading.Lock()
         self._states = States(Engine(grammar, index, self.limits), _masks)
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from constrain.grammars.errors import DeadEndError, ResourceLimitError
 from constrain.tokenizer_index import ending, forced
-from constrain.tokenizer_index.states import State
+from constrain.tokenizer_index.states import Source, State
 
 if TYPE_CHECKING:
     from constrain.tokenizer_index.compiled import CompiledConstraint
@@ -65,7 +65,7 @@ class Matcher:
         if mask is None or self._ended:
             mask = self._mask()
         self._rows[row] = mask  # type: ignore[index]
-        return state.masks
+        return state.masks or self._ended
 
     def _mask(self) -> npt.NDArray[np.int32]:
         if self._ended:
@@ -75,6 +75,13 @@ class Matcher:
         except ResourceLimitError as error:
             self._start_afresh(error)
             return self._state.make_mask()
+
+    def mask_source(self) -> Source:
+        """The mask of the next token, made if need be, with its address."""
+        if self._ended:
+            return self._compiled.end_source
+        mask = self._mask()
+        return mask, mask.ctypes.data, self._state.masks
 
     def allowed_tokens(self) -> list[int]:
         """The ids of all tokens that may come next, the end included."""

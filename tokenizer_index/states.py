@@ -6,7 +6,7 @@ that; later ones, of the same request or another, find it in a dictionary.
 
 import threading
 from collections import deque
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -15,7 +15,11 @@ from constrain.tokenizer_index.configurations import ACCEPTING
 from constrain.tokenizer_index.engine import Engine
 from constrain.tokenizer_index.masks import EVERY_TOKEN, SOME_TOKEN
 
-__all__ = ["MaskStore", "State", "States"]
+__all__ = ["MaskStore", "Source", "State", "States"]
+
+
+Source: TypeAlias = tuple[Cells, int, bool]
+"""A mask, its address, and whether it forbids anything; what is copied together is read together."""
 
 
 class MaskStore:
@@ -32,7 +36,7 @@ class MaskStore:
             self._holders.append(state)
             self._bytes += size
             while self._bytes > self._max_bytes and len(self._holders) > 1:
-                self._holders.popleft().mask = None
+                self._holders.popleft().forget_mask()
                 self._bytes -= size
 
 
@@ -43,17 +47,30 @@ class State:
     accepting   the text may end here
     after       states after tokens that have been read here; None for a token that may not be
     mask        (words,) int32, or None when it is to be made
+    source      the mask, its address, and `masks`, for copies of many at once, or None
     is_open     some token other than the end is allowed; known with the mask
     masks       something is forbidden; known with the mask
     ending      symbols of a shortest way to the end of the language; None when they are to be found
     """
 
-    __slots__ = ("__weakref__", "accepting", "after", "ending", "is_open", "mask", "masks", "number", "states")
+    __slots__ = (
+        "__weakref__",
+        "accepting",
+        "after",
+        "ending",
+        "is_open",
+        "mask",
+        "masks",
+        "number",
+        "source",
+        "states",
+    )
 
     def __init__(self, states: "States", number: int, accepting: bool) -> None:
         self.states, self.number, self.accepting = states, number, accepting
         self.after: dict[int, State | None] = {}
         self.mask: Cells | None = None
+        self.source: Source | None = None
         self.is_open = True
         self.masks = True
         self.ending: tuple[int, ...] | None = None
@@ -63,9 +80,17 @@ class State:
         mask = self.mask
         if mask is None:
             mask, self.is_open, self.masks = self.states.new_mask(self.number)
-            self.mask = mask
-            self.states.store.add(self, mask.nbytes)
+            self.keep_mask(mask)
         return mask
+
+    def keep_mask(self, mask: Cells) -> None:
+        """Keep the mask until there are too many."""
+        self.mask, self.source = mask, (mask, mask.ctypes.data, self.masks)
+        self.states.store.add(self, mask.nbytes)
+
+    def forget_mask(self) -> None:
+        """Let go of the mask; it is made again when it is asked for."""
+        self.mask = self.source = None
 
     def read(self, token: int) -> "State | None":
         """The state after a token; None when it may not come next."""
@@ -144,8 +169,7 @@ class _StartState(State):
         if self._below_space >= 0:
             self._replace_below_space(mask)
             self.is_open = True
-        self.mask = mask
-        self.states.store.add(self, mask.nbytes)
+        self.keep_mask(mask)
         return mask
 
     def _replace_below_space(self, mask: Cells) -> None:
