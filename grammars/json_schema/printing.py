@@ -76,8 +76,7 @@ class Printer:
         scalar = self._lexemes.scalar(values, nested)
         if scalar is not None:
             parts.append(scalar)
-        for array in values.arrays:
-            parts.append(self._array(array, nested))
+        parts += [self._array(array, nested) for array in values.arrays]
         for shape in values.objects:
             parts += [self._object(one, nested) for one in settled_objects(shape, self._forms)]
         parts = [part for part in parts if part is not _NO_TEXT]

@@ -8,6 +8,7 @@ otherwise leave the work to the automata.
 from collections.abc import Iterable
 
 from constrain.grammars.automata.language import Language
+from constrain.grammars.automata.words import words_of
 from constrain.grammars.regular import (
     ANY_CHARACTER,
     ANY_TEXT,
@@ -154,28 +155,20 @@ def complement(language: Regular) -> Regular:
 
 
 def finite_words(language: Regular, limit: int = 1000) -> tuple[bytes, ...] | None:
-    """The strings of a language, or None when there are more than `limit`, or too long ones to tell."""
+    """The strings of a language, or None when there are more than `limit`."""
     if isinstance(language, Empty):
         return ()
     if isinstance(language, Words):
         return language.words if len(language.words) <= limit else None
     if _is_simple(language):
         return None
-    automaton = Language(language)
-    found: list[bytes] = []
-    pending = [b""] if not automaton.is_empty() else []
-    steps = 0
-    while pending:
-        prefix = pending.pop()
-        steps += 1
-        if len(prefix) > 256 or steps > 20 * limit:
-            return None
-        if prefix in automaton:
-            found.append(prefix)
-            if len(found) > limit:
-                return None
-        following = automaton.next_bytes(prefix)
-        if len(following) > 100:  # practically every character: more words than anyone enumerates
-            return None
-        pending.extend(prefix + bytes([byte]) for byte in sorted(following, reverse=True))
-    return tuple(found)
+    known = _listed.get(id(language))
+    if known is None or known[0] is not language or known[1] != limit:
+        if len(_listed) > _MAX_LISTED:
+            _listed.clear()
+        known = _listed[id(language)] = language, limit, words_of(Language(language), limit)
+    return known[2]
+
+
+_listed: dict[int, tuple[Regular, int, tuple[bytes, ...] | None]] = {}
+_MAX_LISTED = 256

@@ -80,9 +80,12 @@ class _Splitter:
             return self._product([self._always(self._forms.parts_of_keyword(schema, "$ref"))])
         own = _EVERYTHING if nested and self._keyword in contents else self._own(schema)
         factors: list[list[_Case]] = [[(TRUE, own)]]
-        for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
-            if keyword in contents and keyword in schema.scope.draft.assertions:
-                factors.append(self._always(self._forms.parts_of_keyword(schema, keyword)))
+        references = [
+            keyword
+            for keyword in ("$ref", "$dynamicRef", "$recursiveRef")
+            if keyword in contents and keyword in schema.scope.draft.assertions
+        ]
+        factors += (self._always(self._forms.parts_of_keyword(schema, keyword)) for keyword in references)
         branches = (self._forms.schema(schema, one, "allOf", i) for i, one in enumerate(contents.get("allOf", ())))
         factors += map(self._always, branches)
         for keyword in ("anyOf", "oneOf"):
