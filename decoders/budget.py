@@ -1,9 +1,9 @@
 """A budget of tokens, met with a finished text.
 
 A token may be chosen only if, after it, a completion is known that fits into what is left.  The completion looked at
-is the matcher's shortest one in bytes, in the fewest tokens that spell it.  That is not always the completion with
-the fewest tokens, and the shortest completion after a step need not be the rest of the one before it; so the
-completion that has been found is kept as the *plan*: its next token always fits.  Hence
+is the matcher's shortest one (in special tokens, then in bytes), in the fewest tokens that spell it.  That is not
+always the completion with the fewest tokens, and the shortest completion after a step need not be the rest of the one
+before it; so the completion that has been found is kept as the *plan*: its next token always fits.  Hence
 
 - a text that was begun can be finished: some token, or the end, always fits;
 - nothing is excluded while the budget is ample: where every byte is a token, a completion of n bytes takes at most n
@@ -18,6 +18,8 @@ from constrain.grammars.errors import ConstrainError
 from constrain.tokenizer_index.matcher import Matcher
 
 __all__ = ["Budget"]
+
+Parts = list[bytes | int]
 
 _MAX_STEPS = 100_000  # tokens that are tried to find a completion that cannot be spelled from its bytes
 
@@ -46,7 +48,7 @@ class Budget:
                 raise ConstrainError(self._refusal())
 
     def _refusal(self) -> str:
-        spelling = self._spelling(self._matcher.shortest_completion())
+        spelling = self._spelling(self._matcher.shortest_completion_parts())
         needs = "more" if spelling is None else f"{len(spelling) + self._end}"
         return f"max_new_tokens is {self.remaining}, but the shortest text needs {needs} tokens, its end included"
 
@@ -54,25 +56,35 @@ class Budget:
         """Whether a completion from where a matcher stands fits into so many tokens, and which unless that is plain."""
         if room < 0:
             return False, None
-        text = matcher.shortest_completion()
-        if self._cover.spells_all and len(text) + self._at_start <= room:
+        parts = matcher.shortest_completion_parts()
+        if self._cover.spells_all and _size(parts) + self._at_start <= room:
             return True, None
-        spelling = self._spelling(text)
+        spelling = self._spelling(parts)
         if spelling is None:
             spelling = _search(matcher, room)
         if spelling is None or len(spelling) > room:
             return False, None
         return True, spelling
 
-    def _spelling(self, text: bytes) -> Spelling | None:
-        """The fewest tokens for a completion; where a first space is stripped, one may be put in front."""
-        plain = self._cover.fewest_tokens(text)
-        if not self._at_start:
-            return plain
+    def _spelling(self, parts: Parts) -> Spelling | None:
+        """The fewest tokens for a completion."""
+        spelling: Spelling = ()
+        for i, part in enumerate(parts):
+            if isinstance(part, int):
+                spelling += (part,)
+                continue
+            spelled = self._first(part) if self._at_start and i == 0 else self._cover.fewest_tokens(part)
+            if spelled is None:
+                return None
+            spelling += spelled
+        return spelling
+
+    def _first(self, text: bytes) -> Spelling | None:
+        """The fewest tokens for the beginning of a text where one space is stripped: it may be put in front."""
         spaced = self._cover.fewest_tokens(b" " + text)
-        if text.startswith(b" ") or plain is None:
-            return spaced
-        return plain if spaced is None or len(plain) <= len(spaced) else spaced
+        plain = None if text.startswith(b" ") else self._cover.fewest_tokens(text)
+        found = [spelling for spelling in (plain, spaced) if spelling is not None]
+        return min(found, key=len, default=None)
 
     def fits(self, token: int) -> bool:
         """Whether a token that the matcher allows may be chosen."""
@@ -119,12 +131,17 @@ class Budget:
         return copy
 
 
+def _size(parts: Parts) -> int:
+    """Tokens that a completion takes at most where every byte is a token."""
+    return sum(1 if isinstance(part, int) else len(part) for part in parts)
+
+
 def _search(matcher: Matcher, room: int) -> Spelling | None:
     """A completion of the fewest tokens, at most `room`, by trying all tokens breadth first.
 
-    For completions that cannot be spelled: the vocabulary lacks some bytes, or the text goes on with a special token;
-    and before a budget is refused, since a longer text may have fewer tokens.  None when there is none, or it was not
-    found in a bounded number of steps.
+    For completions that cannot be spelled, since the vocabulary lacks some bytes; and before a budget is refused,
+    since a longer text may have fewer tokens.  None when there is none, or it was not found in a bounded number of
+    steps.
     """
     seen, steps = {matcher.state_key}, 0
     here: list[tuple[Matcher, Spelling]] = [(matcher.fork(), ())]

@@ -18,6 +18,7 @@ from constrain.tokenizer_index.cache import Arrays, DiskCache
 from constrain.tokenizer_index.pool import Pool, PooledRow
 from constrain.tokenizer_index.trie import build_trie, token_symbols
 from constrain.tokenizer_index.vocabulary import Vocabulary, vocabulary_of
+from constrain.tokenizer_index.warming import warm_up
 
 __all__ = ["TokenizerIndex"]
 
@@ -89,6 +90,7 @@ class TokenizerIndex:
             _known[made.key] = made
         if disk is not None:
             atexit.register(_save_at_exit, weakref.ref(made))
+        warm_up(made)
         return made
 
     def _digest(self) -> str:

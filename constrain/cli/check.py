@@ -126,9 +126,8 @@ def _print(verdict: Verdict) -> None:
     if verdict.is_prefix:
         print(f"no: the text is the beginning of a valid one (it stops at line {line}, column {column})")
     else:
-        print(
-            f"no: at line {line}, column {column} (byte {verdict.valid}) it is no longer the beginning of a valid text"
-        )
+        place = f"line {line}, column {column} (after {verdict.valid} bytes)"
+        print(f"no: at {place} it is no longer the beginning of a valid text")
     print(verdict.excerpt())
     expected = describe_bytes(verdict.following)
     if verdict.may_end:

@@ -1,7 +1,6 @@
 """The options that name a grammar; commands that take one share them."""
 
 import inspect
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     from constrain.grammars.ir import Grammar
 
-__all__ = ["GrammarChoice", "takes_grammar"]
+__all__ = ["GrammarChoice", "read", "takes_grammar"]
 
 _PANEL = "Grammar (exactly one)"
 
@@ -35,7 +34,8 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def _read(path: Path) -> str:
+def read(path: Path) -> str:
+    """The text of a file; "-" is standard input.  Raises GrammarError for what is not UTF-8."""
     data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     try:
         return data.decode("utf-8")
@@ -43,19 +43,6 @@ def _read(path: Path) -> str:
         from constrain.grammars.errors import GrammarError
 
         raise GrammarError(f"{path} is not UTF-8 (byte {error.start})") from error
-
-
-def read_schema(path: Path) -> Any:
-    """The JSON value in a file.  Raises GrammarSyntaxError, with its place, for what is not JSON."""
-    from constrain.grammars.errors import GrammarSyntaxError
-
-    text = _read(path)
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise GrammarSyntaxError(error.msg, source=text, line=error.lineno, column=error.colno) from error
-    except RecursionError as error:
-        raise GrammarSyntaxError("the JSON is nested too deeply", source=text) from error
 
 
 def _imported(name: str) -> Any:
@@ -114,13 +101,13 @@ class GrammarChoice:
 
         match self.option:
             case "schema":
-                return constrain.json_schema(read_schema(self.value))
+                return constrain.json_schema(read(self.value))
             case "regex":
                 return constrain.regex(self.value)
             case "lark":
-                return constrain.lark(_read(self.value), import_paths=[self.value.parent])
+                return constrain.lark(read(self.value), import_paths=[self.value.parent])
             case "ebnf":
-                return constrain.ebnf(_read(self.value))
+                return constrain.ebnf(read(self.value))
             case "grammar":
                 return constrain.grammar(self.value)
             case "type":

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from constrain.cli.grammars import read_schema
+from constrain.cli.grammars import read
 from constrain.cli.output import AsJson, print_json
 
 __all__ = ["support"]
@@ -23,7 +23,7 @@ def support(
     """
     import constrain
 
-    entries = constrain.support_report(read_schema(schema))
+    entries = constrain.support_report(read(schema))
     if as_json:
         print_json(
             [

@@ -16,7 +16,6 @@ from urllib.parse import unquote, urldefrag, urljoin
 import referencing
 import referencing.exceptions
 import referencing.jsonschema
-from jsonschema_specifications import REGISTRY as METASCHEMAS  # type: ignore[import-untyped]
 
 from constrain.grammars.errors import UnsupportedSchemaError
 from constrain.grammars.json_schema.drafts import Draft, draft_of
@@ -160,9 +159,12 @@ class References:
 
     @cached_property
     def _registry(self) -> referencing.Registry[Any]:
+        # Reading all meta-schemas takes time that few documents need.
+        from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
+
         specification = referencing.jsonschema.specification_with(self._root_scope.draft.uri)
         resource = referencing.Resource.from_contents(self._document, default_specification=specification)
-        registry = METASCHEMAS if self._given is None else METASCHEMAS.combine(self._given)
+        registry = REGISTRY if self._given is None else REGISTRY.combine(self._given)
         complete: referencing.Registry[Any] = registry.with_resource(self._root_scope.base, resource).crawl()
         return complete
 

@@ -1,0 +1,65 @@
+"""`constrain.grammar`: grammars of languages that are asked for often, by name.
+
+Each is a Lark grammar in this folder, read without a lexer: every way of cutting a text into lexemes counts, and
+white space is part of the productions (see spacing).  docs/grammars.md says what each covers.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from constrain.grammars import ir
+from constrain.grammars.errors import GrammarError
+from constrain.grammars.library import named, sql
+
+__all__ = ["grammar", "grammar_names"]
+
+_LIBRARY: dict[str, Callable[..., ir.Grammar]] = {
+    "arithmetic": named.arithmetic,
+    "json": named.json,
+    "python-expression": named.python_expression,
+    "sql": sql.sql,
+}
+
+
+def grammar_names() -> list[str]:
+    """The names that `grammar` knows."""
+    return sorted(_LIBRARY)
+
+
+def grammar(name: str, **options: Any) -> ir.Grammar:
+    """A grammar of the library.
+
+    ==================  =====================================================================================
+    json                any JSON text (RFC 8259)
+    sql                 SELECT queries; ``tables={"users": ["id", "name"]}`` and ``functions=["lower"]`` fix names
+    arithmetic          numbers, ``+ - * / **``, parentheses; ``variables=["x"]`` and ``functions=["sqrt"]``
+    python-expression   Python expressions
+    ==================  =====================================================================================
+
+    All take ``max_space=n``, a bound on each stretch of white space; by default there is none.
+
+    Raises GrammarError for a name that is not in the library, TypeError for an option that the grammar does not have.
+    """
+    if name not in _LIBRARY:
+        raise GrammarError(f"no grammar is called {name!r}; there are {', '.join(grammar_names())}")
+    return _made(name, tuple((option, _frozen(value)) for option, value in sorted(options.items())))
+
+
+@lru_cache(maxsize=32)
+def _made(name: str, options: tuple[tuple[str, Hashable], ...]) -> ir.Grammar:
+    arguments = {
+        option: dict(value) if option == "tables" and value is not None else value for option, value in options
+    }
+    made = _LIBRARY[name](**arguments)
+    return replace(made, key=repr(("library", name, options)))
+
+
+def _frozen(value: Any) -> Hashable:
+    """An option as something that can be a key."""
+    if isinstance(value, Mapping):
+        return tuple((key, _frozen(entry)) for key, entry in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return tuple(value)
+    return value
