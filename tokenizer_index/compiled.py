@@ -1,6 +1,8 @@
 """CompiledConstraint: a grammar joined to a tokenizer."""
 
+import os
 import threading
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +12,7 @@ from constrain.tokenizer_index.engine import Engine
 from constrain.tokenizer_index.index import TokenizerIndex
 from constrain.tokenizer_index.limits import Limits
 from constrain.tokenizer_index.matcher import Matcher
+from constrain.tokenizer_index.saving import read_constraint, write_constraint
 from constrain.tokenizer_index.states import MaskStore, Source, State, States
 
 __all__ = ["CompiledConstraint", "allocate_token_bitmask"]
@@ -74,6 +77,28 @@ class CompiledConstraint:
     def shortest_text(self) -> bytes:
         """A shortest text that obeys the grammar.  Raises DeadEndError when every one needs a special token."""
         return self.matcher().shortest_completion()
+
+    # Files
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the constraint to a file that `load` reads; a file that is there is replaced at once.
+
+        Rules that are made on demand are all made.  Raises ResourceLimitError when they are more than
+        `Limits.max_grammar` allows, OSError when the file cannot be written.
+        """
+        grammar = self.grammar
+        with self._states.engine.lock:
+            write_constraint(path, grammar, self.limits, self.index.key)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], index: TokenizerIndex, *, limits: Limits | None = None) -> Self:
+        """A constraint that was saved, with the limits it had unless others are given.
+
+        Raises CacheError when the file is damaged, of another version, or was saved for another vocabulary; OSError
+        when it cannot be read.
+        """
+        grammar, saved = read_constraint(path, index.key)
+        return cls(grammar, index, limits or saved)
 
     def __repr__(self) -> str:
         return f"CompiledConstraint({self.grammar.start!r}, {self.index!r}, {self.memory_bytes()} bytes)"
