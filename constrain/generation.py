@@ -211,7 +211,7 @@ def _draws(
     if isinstance(sampler, BatchSampler):
         return sampler.draw_batch(model, constraints, prompts, max_new_tokens=room, rngs=rngs)
     return [
-        sampler.draw(model, constraint, tokens, max_new_tokens=room, rng=rng)
+        sampler.draw(model, tokens, constraint, rng=rng, max_new_tokens=room)[0]
         for constraint, tokens, rng in zip(constraints, prompts, rngs, strict=True)
     ]
 
@@ -274,7 +274,7 @@ def stream(
     if isinstance(chosen, StreamingSampler):
         steps = chosen.stream(model, target.constraint, tokens, max_new_tokens=room, rng=rng)
     else:
-        steps = _at_once(chosen.draw(model, target.constraint, tokens, max_new_tokens=room, rng=rng))
+        steps = _at_once(chosen.draw(model, tokens, target.constraint, rng=rng, max_new_tokens=room)[0])
     return Stream(steps, target)
 
 

@@ -14,18 +14,36 @@ so that the mean weight estimates P(L) without bias and weighted draws stand for
 sampler says where it falls short of all of L (a warper that cuts, a way of tokenizing that is never chosen); the
 equation then holds with the texts that it can produce in place of L.  One test suite, by enumeration over small
 models, covers all samplers.
+
+Samplers of `constrain.decoders.samplers` that have a temperature T take the softmax of logits / T as P throughout: in
+their targets, weights and log-probabilities.  `MaskedDecoding` only proposes with its temperature; its P is that of 1.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 
 from constrain.tokenizer_index.compiled import CompiledConstraint
+from constrain.tokenizer_index.index import TokenizerIndex
 
-__all__ = ["BatchSampler", "Draw", "LanguageModel", "Sampler", "Session", "StreamingSampler"]
+__all__ = [
+    "BatchSampler",
+    "Draw",
+    "LanguageModel",
+    "Progress",
+    "Sample",
+    "Sampler",
+    "Session",
+    "StreamingSampler",
+    "sample_of",
+]
+
+Progress = Callable[[int, int], None]
+"""Called while samples are drawn, with the number that is done and the number that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +58,30 @@ class Draw:
     tokens: tuple[int, ...]
     log_weight: float
     log_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Draw):
+    """A draw with its text.
+
+    text     as the tokenizer decodes the tokens; what a draw that failed had written until then
+    value    the text, or what it stands for where a type or a JSON Schema was asked for; None for a draw that failed
+    """
+
+    text: str
+    value: Any
+
+    @property
+    def failed(self) -> bool:
+        """Whether the weight is 0."""
+        return self.log_weight == -math.inf
+
+
+def sample_of(draw: Draw, index: TokenizerIndex) -> Sample:
+    """A draw with its text, which is its value too."""
+    text = index.decode(draw.tokens).decode(errors="replace")
+    value = None if draw.log_weight == -math.inf else text
+    return Sample(draw.tokens, draw.log_weight, draw.log_probability, text, value)
 
 
 class Session(Protocol):
@@ -73,16 +115,19 @@ class Sampler(Protocol):
     def draw(
         self,
         model: LanguageModel,
-        constraint: CompiledConstraint,
         prompt: Sequence[int],
+        constraint: CompiledConstraint,
+        n: int = 1,
+        rng: np.random.Generator | None = None,
         *,
         max_new_tokens: int | None = None,
-        rng: np.random.Generator,
-    ) -> Draw:
-        """One properly weighted draw, of at most `max_new_tokens` tokens with the end.
+        progress: Progress | None = None,
+    ) -> list[Sample]:
+        """`n` properly weighted draws, each of at most `max_new_tokens` tokens with the end.
 
-        All randomness comes from `rng`.  Raises ConstrainError when no text fits the budget, DeadEndError when the
-        constraint leaves nothing to go on with.
+        Draws that failed are among them, with weight 0 (see `constrain.decoders.samplers.estimators.accepted`).  All
+        randomness comes from `rng`; without one it is fresh.  Raises ConstrainError when no text fits the budget,
+        DeadEndError when the constraint leaves nothing to go on with.
         """
         ...
 

@@ -20,7 +20,8 @@ import torch
 from constrain.decoders.bitmask_torch import allowed_tokens
 from constrain.decoders.budget import Budget
 from constrain.decoders.choice import Check, Chooser, log_law
-from constrain.decoders.contract import Draw, LanguageModel, Session
+from constrain.decoders.contract import Draw, LanguageModel, Sample, Session, sample_of
+from constrain.decoders.contract import Progress as ProgressReport
 from constrain.decoders.warpers import Warping
 from constrain.grammars.errors import DeadEndError
 from constrain.tokenizer_index.compiled import CompiledConstraint, allocate_token_bitmask
@@ -71,14 +72,21 @@ class MaskedDecoding:
     def draw(
         self,
         model: LanguageModel,
-        constraint: CompiledConstraint,
         prompt: Sequence[int],
+        constraint: CompiledConstraint,
+        n: int = 1,
+        rng: np.random.Generator | None = None,
         *,
         max_new_tokens: int | None = None,
-        rng: np.random.Generator,
-    ) -> Draw:
-        """See `contract.Sampler`."""
-        return self.draw_batch(model, [constraint], [prompt], max_new_tokens=max_new_tokens, rngs=[rng])[0]
+        progress: ProgressReport | None = None,
+    ) -> list[Sample]:
+        """See `contract.Sampler`; the draws are decoded as one batch."""
+        rng = np.random.default_rng() if rng is None else rng
+        rngs = [rng] if n == 1 else rng.spawn(n)
+        draws = self.draw_batch(model, [constraint] * n, [prompt] * n, max_new_tokens=max_new_tokens, rngs=rngs)
+        if progress is not None:
+            progress(n, n)
+        return [sample_of(draw, constraint.index) for draw in draws]
 
     def draw_batch(
         self,

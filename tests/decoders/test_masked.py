@@ -29,6 +29,13 @@ def _constraint(pattern: str, tokens: list[bytes] = TOKENS, ends: tuple[int, ...
     return constrain.compile(constrain.regex(pattern), index)
 
 
+def _draw(
+    sampler: MaskedDecoding, model: TableModel, constraint: CompiledConstraint, prompt: list[int], **options
+) -> Draw:  # type: ignore[no-untyped-def]
+    (sample,) = sampler.draw(model, prompt, constraint, **options)
+    return Draw(sample.tokens, sample.log_weight, sample.log_probability)
+
+
 def _rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
@@ -63,7 +70,7 @@ def test_draws_are_properly_weighted(
     sampler = MaskedDecoding(temperature=temperature)
 
     def run() -> Draw:
-        draw = sampler.draw(model, constraint, [0], max_new_tokens=longest, rng=_rng())
+        draw = _draw(sampler, model, constraint, [0], max_new_tokens=longest, rng=_rng())
         assert draw.log_probability == pytest.approx(model.log_probability([0], draw.tokens))
         return draw
 
@@ -75,7 +82,7 @@ def test_draws_are_properly_weighted(
 def test_weight_is_the_mass_of_what_is_allowed() -> None:
     """Without warpers and budget, by its formula; the law is the model's, renormalised step by step."""
     model, constraint = TableModel(WIDTH), _constraint("(ab|c)*b")
-    draw = MaskedDecoding().draw(model, constraint, [0, 1], rng=_rng(5))
+    draw = _draw(MaskedDecoding(), model, constraint, [0, 1], rng=_rng(5))
     matcher, expected = constraint.matcher(), 0.0
     for i, token in enumerate(draw.tokens):
         law = torch.softmax(model.logits([0, 1, *draw.tokens[:i]]).double(), -1)
@@ -91,7 +98,7 @@ def test_warpers_cut_but_weights_hold(monkeypatch: pytest.MonkeyPatch, warp_firs
     """What the warpers leave has its own probability as expected weight; nothing else occurs."""
     model, constraint = TableModel(WIDTH), _constraint("(a|b){1,2}c?")
     sampler = MaskedDecoding(warp_first=warp_first, **warpers)
-    law = weighted_law(enumerate_chance(monkeypatch, lambda: sampler.draw(model, constraint, [0], rng=_rng())))
+    law = weighted_law(enumerate_chance(monkeypatch, lambda: _draw(sampler, model, constraint, [0], rng=_rng())))
     everything = sequences(TOKENS, END, 4, constraint.accepts)
     assert set(law) < everything
     assert law == pytest.approx({x: math.exp(model.log_probability([0], x)) for x in law})
@@ -100,7 +107,7 @@ def test_warpers_cut_but_weights_hold(monkeypatch: pytest.MonkeyPatch, warp_firs
 def test_greedy_is_the_argmax_of_each_step() -> None:
     """By following it with a matcher."""
     model, constraint = TableModel(WIDTH), _constraint("(ab|c)*b")
-    draw = MaskedDecoding(temperature=0).draw(model, constraint, [0], rng=_rng())
+    draw = _draw(MaskedDecoding(temperature=0), model, constraint, [0], rng=_rng())
     matcher = constraint.matcher()
     for i, token in enumerate(draw.tokens):
         logits = model.logits([0, *draw.tokens[:i]])
@@ -114,12 +121,12 @@ def test_forced_tokens_take_no_calls() -> None:
     tokens = [b"x", b"y", b"z", b""]
     constraint = _constraint("xyzzy(x|y)", tokens)
     model = TableModel(4)
-    draw = MaskedDecoding().draw(model, constraint, [0], rng=_rng())
+    draw = _draw(MaskedDecoding(), model, constraint, [0], rng=_rng())
     assert model.calls == [5, 1]
     assert draw.log_probability == pytest.approx(model.log_probability([0], draw.tokens))
     long = _constraint("(xyz){40}", tokens)
     model = TableModel(4)
-    draw = MaskedDecoding().draw(model, long, [0], rng=_rng())
+    draw = _draw(MaskedDecoding(), model, long, [0], rng=_rng())
     assert model.calls == [64, 56]
     assert draw.log_weight == draw.log_probability == pytest.approx(model.log_probability([0], draw.tokens))
 
@@ -135,11 +142,11 @@ def test_jump_ahead_reads_the_tokenizers_own_tokens() -> None:
     constraint = constrain.compile(constrain.regex("long[xy]"), index)
     drawn = set()
     for seed in range(40):
-        drawn.add(MaskedDecoding().draw(TableModel(8), constraint, [0], rng=_rng(seed)).tokens)
+        drawn.add(_draw(MaskedDecoding(), TableModel(8), constraint, [0], rng=_rng(seed)).tokens)
     assert {x[:-2] for x in drawn} == {(4,), (0, 1, 2, 3)}
     for seed in range(5):
         model = TableModel(8)
-        draw = MaskedDecoding(jump_ahead=True).draw(model, constraint, [0], rng=_rng(seed))
+        draw = _draw(MaskedDecoding(jump_ahead=True), model, constraint, [0], rng=_rng(seed))
         assert draw.tokens[:-2] == (4,)
         assert model.calls == [1, 1]
         assert draw.log_probability == pytest.approx(model.log_probability([0], draw.tokens))
@@ -154,7 +161,7 @@ def test_a_batch_is_its_rows(budget: int | None) -> None:
     sampler = MaskedDecoding(temperature=1.5)
     batch = sampler.draw_batch(model, constraints, prompts, max_new_tokens=budget, rngs=[_rng(i) for i in range(4)])
     for i, draw in enumerate(batch):
-        alone = sampler.draw(model, constraints[i], prompts[i], max_new_tokens=budget, rng=_rng(i))
+        alone = _draw(sampler, model, constraints[i], prompts[i], max_new_tokens=budget, rng=_rng(i))
         assert alone.tokens == draw.tokens
         assert alone.log_weight == pytest.approx(draw.log_weight)
         steps = list(sampler.stream(model, constraints[i], prompts[i], max_new_tokens=budget, rng=_rng(i)))
@@ -165,7 +172,7 @@ def test_a_batch_is_its_rows(budget: int | None) -> None:
 def test_same_seed_same_draw() -> None:
     """And other seeds give other draws."""
     model, constraint = TableModel(WIDTH), _constraint("[abc]{6}")
-    draws = [MaskedDecoding().draw(model, constraint, [0], rng=_rng(seed)) for seed in (1, 1, 2, 3)]
+    draws = [_draw(MaskedDecoding(), model, constraint, [0], rng=_rng(seed)) for seed in (1, 1, 2, 3)]
     assert draws[0] == draws[1]
     assert len({draw.tokens for draw in draws}) > 1
 
@@ -176,9 +183,9 @@ def test_vocabulary_without_an_end(temperature: float) -> None:
     tokens = [b"a", b"b", b"ab"]
     finite, endless = _constraint("ab|b", tokens, ()), _constraint("(ab)*", tokens, ())
     sampler = MaskedDecoding(temperature=temperature)
-    draw = sampler.draw(TableModel(3), finite, [0], rng=_rng())
+    draw = _draw(sampler, TableModel(3), finite, [0], rng=_rng())
     assert finite.accepts(b"".join(tokens[t] for t in draw.tokens))
-    draw = sampler.draw(TableModel(3), endless, [0], max_new_tokens=5, rng=_rng())
+    draw = _draw(sampler, TableModel(3), endless, [0], max_new_tokens=5, rng=_rng())
     assert len(draw.tokens) <= 5
     assert endless.accepts(b"".join(tokens[t] for t in draw.tokens))
     assert draw.log_probability == pytest.approx(TableModel(3).log_probability([0], draw.tokens))
@@ -187,13 +194,13 @@ def test_vocabulary_without_an_end(temperature: float) -> None:
 def test_dead_end() -> None:
     """A vocabulary that cannot spell the language is an error, not another text."""
     with pytest.raises(DeadEndError):
-        MaskedDecoding().draw(TableModel(3), _constraint("ab", [b"a", b"c", b""], (2,)), [0], rng=_rng())
+        _draw(MaskedDecoding(), TableModel(3), _constraint("ab", [b"a", b"c", b""], (2,)), [0], rng=_rng())
 
 
 def test_a_budget_too_small_names_what_is_needed() -> None:
     """With the end token."""
     with pytest.raises(ConstrainError, match="needs 4 tokens"):
-        MaskedDecoding().draw(TableModel(WIDTH), _constraint("cab(c|ab)+"), [0], max_new_tokens=3, rng=_rng())
+        _draw(MaskedDecoding(), TableModel(WIDTH), _constraint("cab(c|ab)+"), [0], max_new_tokens=3, rng=_rng())
 
 
 def _fewest_tokens(grammar: ByteGrammar, tokens: list[bytes], most: int) -> int | None:
@@ -224,7 +231,7 @@ def test_budgets_are_met_with_finished_texts(  # type: ignore[no-untyped-def]
         return
     oracle = ByteGrammar(grammar)
     try:
-        draw = sampler.draw(model, constraint, [0], max_new_tokens=budget, rng=_rng(seed))
+        draw = _draw(sampler, model, constraint, [0], max_new_tokens=budget, rng=_rng(seed))
     except ConstrainError:
         assert _fewest_tokens(oracle, tokens, min(budget, 4)) is None
         return
@@ -240,7 +247,7 @@ def test_a_long_completion_is_begun_only_when_it_fits() -> None:
     started = {
         budget: {
             257
-            in MaskedDecoding().draw(TableModel(258, seed), constraint, [0], max_new_tokens=budget, rng=_rng()).tokens
+            in _draw(MaskedDecoding(), TableModel(258, seed), constraint, [0], max_new_tokens=budget, rng=_rng()).tokens
             for seed in range(12)
         }
         for budget in (51, 52)
@@ -254,7 +261,7 @@ def test_a_text_of_fewer_tokens_may_be_longer() -> None:
     tokens = [b"a", b"b", b"c", b" international", b""]
     constraint = _constraint("abc| international", tokens, (4,))
     for seed in range(8):
-        draw = MaskedDecoding().draw(TableModel(5, seed), constraint, [0], max_new_tokens=2, rng=_rng(seed))
+        draw = _draw(MaskedDecoding(), TableModel(5, seed), constraint, [0], max_new_tokens=2, rng=_rng(seed))
         assert draw.tokens == (3, 4)
 
 
