@@ -7,6 +7,9 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+# One thread a process: the models are tiny, and the suite runs in several processes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 settings.register_profile(
     "default", deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), print_blob=True
 )

@@ -94,12 +94,13 @@ def inputs(prompts: list[str]) -> Any:
     return {name: encoded[name] for name in ("input_ids", "attention_mask")}
 
 
-def outputs(tokens: torch.Tensor, start: int) -> list[bytes]:
-    """What the rows have generated, up to their ends; each must have one."""
+def outputs(tokens: torch.Tensor, start: int, *, all_end: bool = True) -> list[bytes]:
+    """What the rows have generated, up to their ends; each must have one if `all_end`, else it may be without text."""
     texts = []
     for row in tokens[:, start:].tolist():
-        assert END in row, "not finished"
-        texts.append(index().decode(row[: row.index(END)]))
+        assert END in row or not all_end, "not finished"
+        text = row[: row.index(END)] if END in row else []
+        texts.append(index().decode([token for token in text if token < index().vocab_size]))
     return texts
 
 
