@@ -36,7 +36,7 @@ class Engine(Arena):
 
     def __init__(self, grammar: ir.Grammar, index: TokenizerIndex, limits: Limits) -> None:
         super().__init__(max_cells=limits.max_memory // 4, max_work=limits.max_work, cells=_CELLS)
-        self.index = index
+        self.grammar, self.index = grammar, index
         self.pool = index.pool()
         self.view = index.view(self.pool)
         self.lock = threading.RLock()
@@ -106,6 +106,16 @@ class Engine(Arena):
         """The configuration after a text, 0 when no text of the language goes on so."""
         symbols = np.frombuffer(text, np.uint8).astype(np.int32)
         return self._call(masks.after_symbols, configuration, symbols.ctypes.data, len(text))
+
+    def successors(self, configuration: int, root: int, after: Cells) -> None:
+        """Write the configuration after each token below trie node `root`, read from that node on.
+
+        `after` is (vocab_size,) int32; tokens that may not be read are left alone.
+        """
+        from constrain.tokenizer_index.successors import successors
+
+        with self.lock:
+            self.run(successors, self._view_address, configuration, root, after)
 
     def flags(self, configuration: int) -> int:
         """See `configurations.flags_of`."""

@@ -36,6 +36,7 @@ class TokenizerIndex:
     vocab_size   number of logits of the model; at least the number of tokens
     end_tokens   ids that end a text
     key          digest of all that the index depends on
+    missing_bytes  bytes that are no tokens; if there are any, not every text can be spelled (see `spelling`)
     """
 
     def __init__(self, vocabulary: Vocabulary, vocab_size: int | None = None, cache: DiskCache | None = None) -> None:
@@ -60,7 +61,7 @@ class TokenizerIndex:
             self.trie, self.same = build_trie(self.tokens, self._special, self.symbols, self.offsets)
             self.save()
         self._ends = np.array(self.end_tokens, np.int32)
-        self._symbols_complete = self._has_all_bytes()
+        self.missing_bytes = self._missing_bytes()
 
     @classmethod
     def from_tokenizer(
@@ -101,8 +102,9 @@ class TokenizerIndex:
         digest.update(repr((sorted(self.special_tokens.items()), self.end_tokens)).encode())
         return digest.hexdigest()
 
-    def _has_all_bytes(self) -> bool:
-        return len({token for token in self.tokens if len(token) == 1}) == 256
+    def _missing_bytes(self) -> tuple[int, ...]:
+        single = {token[0] for token in self.tokens if len(token) == 1}
+        return tuple(byte for byte in range(256) if byte not in single)
 
     # The file: the trie, and the rows of the pool one after the other.
 

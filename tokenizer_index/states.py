@@ -137,6 +137,24 @@ class States:
         number = self.engine.after_text(state.number, text)
         return self.state(number) if number else None
 
+    def successors(self, number: int) -> Cells:
+        """The configuration after each token, 0 where it may not come next; (vocab_size,) int32.
+
+        End tokens lead nowhere: they are no part of the text.
+        """
+        engine = self.engine
+        after = np.zeros(engine.index.vocab_size, np.int32)
+        engine.successors(number, 0, after)
+        after[list(engine.index.end_tokens)] = 0
+        return after
+
+    def start_successors(self) -> Cells:
+        """The configuration after each token at the beginning of a text, 0 where it may not come first."""
+        after = self.successors(self.start.number)
+        if isinstance(self.start, _StartState):
+            self.start.replace_successors(after)
+        return after
+
     def new_mask(self, number: int) -> tuple[Cells, bool, bool]:
         """The mask of a configuration, whether it allows some token but the end, and whether it forbids any."""
         mask: Cells = np.empty(self._words, np.int32)
@@ -182,6 +200,16 @@ class _StartState(State):
         self.states.engine.plain_mask(self.number, node, mask)
         for token in index.equal_tokens(subtree[:1]):
             bits[token >> 5] |= np.uint32(1 << (token & 31))
+
+    def replace_successors(self, after: Cells) -> None:
+        """Let tokens that begin with a space lead where the rest of them does."""
+        if self._below_space < 0:
+            return
+        engine, node = self.states.engine, self._below_space
+        subtree = engine.index.trie[node : node + engine.index.trie[node, 1], 3]
+        after[engine.index.equal_tokens(subtree)] = 0
+        engine.successors(self.number, node, after)
+        after[engine.index.equal_tokens(subtree[:1])] = self.number
 
     def read(self, token: int) -> State | None:
         if token in self.after:
