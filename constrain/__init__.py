@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from constrain.decoders.logits_processor import LogitsProcessor
     from constrain.decoders.masked import MaskedDecoding
     from constrain.generation import Generation, generate, stream
+    from constrain.grammars.choice import choice
     from constrain.grammars.ebnf import ebnf
     from constrain.grammars.ir import Grammar
     from constrain.grammars.json_schema import json_schema, support_report
     from constrain.grammars.lark_syntax import lark
+    from constrain.grammars.library import grammar
+    from constrain.grammars.python_types import python_type
     from constrain.grammars.regex import regex
     from constrain.models import Model, load, wrap
     from constrain.tokenizer_index.batch import BatchMatcher
@@ -41,13 +44,16 @@ _HOMES = {
     "TokenizerIndex": "constrain.tokenizer_index.index",
     "allocate_token_bitmask": "constrain.tokenizer_index.compiled",
     "apply_token_bitmask_inplace": "constrain.decoders.bitmask",
+    "choice": "constrain.grammars.choice",
     "compile": "constrain.compilation",
     "ebnf": "constrain.grammars.ebnf",
     "errors": "constrain.errors",
     "generate": "constrain.generation",
+    "grammar": "constrain.grammars.library",
     "json_schema": "constrain.grammars.json_schema",
     "lark": "constrain.grammars.lark_syntax",
     "load": "constrain.models",
+    "python_type": "constrain.grammars.python_types",
     "regex": "constrain.grammars.regex",
     "stream": "constrain.generation",
     "support_report": "constrain.grammars.json_schema",
@@ -67,13 +73,16 @@ __all__ = [
     "TokenizerIndex",
     "allocate_token_bitmask",
     "apply_token_bitmask_inplace",
+    "choice",
     "compile",
     "ebnf",
     "errors",
     "generate",
+    "grammar",
     "json_schema",
     "lark",
     "load",
+    "python_type",
     "regex",
     "stream",
     "support_report",

@@ -105,7 +105,7 @@ def _json_schema(schema: Mapping[str, Any]) -> ir.Grammar:
 def _python_type(wanted: Any) -> tuple[ir.Grammar, Reader]:
     from constrain.grammars import python_types
 
-    return python_types.python_type(wanted), lambda text: python_types.read_value(wanted, text)
+    return python_types.python_type(wanted), lambda text: python_types.value_of(wanted, text)
 
 
 def _sampler(sampler: Sampler | str | None) -> Sampler:

@@ -39,7 +39,7 @@ def choice(options: Iterable[str]) -> ir.Grammar:
     return _Trie(words).grammar()
 
 
-def _encoded(number: int, option: str) -> bytes:
+def _encoded(number: int, option: object) -> bytes:
     if not isinstance(option, str):
         hint = "decode it" if isinstance(option, bytes) else "use str(...)"
         raise TypeError(f"option {number} is not a text but of type {type(option).__name__}; {hint}")

@@ -7,7 +7,7 @@ white space is part of the productions (see spacing).  docs/grammars.md says wha
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from constrain.grammars import ir
 from constrain.grammars.errors import GrammarError
@@ -49,9 +49,9 @@ def grammar(name: str, **options: Any) -> ir.Grammar:
 
 @lru_cache(maxsize=32)
 def _made(name: str, options: tuple[tuple[str, Hashable], ...]) -> ir.Grammar:
-    arguments = {
-        option: dict(value) if option == "tables" and value is not None else value for option, value in options
-    }
+    arguments: dict[str, Any] = dict(options)
+    if arguments.get("tables") is not None:
+        arguments["tables"] = dict(arguments["tables"])
     made = _LIBRARY[name](**arguments)
     return replace(made, key=repr(("library", name, options)))
 
@@ -62,4 +62,4 @@ def _frozen(value: Any) -> Hashable:
         return tuple((key, _frozen(entry)) for key, entry in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
         return tuple(value)
-    return value
+    return cast("Hashable", value)
