@@ -19,6 +19,8 @@ GREATEST_INTEGER = 1e308
 
 _NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?', re.DOTALL)
 
+_LONG_EXPONENT = re.compile(r"[eE][+-]?\d{6}")  # such numbers are zero, or no integers within the bounds
+
 
 def bounded_integers(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema of integers with bounds on both sides."""
@@ -54,7 +56,7 @@ def with_plain_integers(text: str, least: int) -> str:
 
     def plain(match: re.Match[str]) -> str:
         written = match.group()
-        if written.startswith('"') or not re.search("[.eE]", written):
+        if written.startswith('"') or not re.search("[.eE]", written) or _LONG_EXPONENT.search(written):
             return written
         number = Decimal(written)
         if abs(number) < least or number.adjusted() > 400 or number != number.to_integral_value():

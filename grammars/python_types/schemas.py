@@ -43,11 +43,12 @@ class ExactSchemas(GenerateJsonSchema):
         return made if grain is None else {**made, "multipleOf": grain}
 
     def decimal_schema(self, schema: Any) -> JsonSchema:
-        """Numbers, and where there are no bounds, texts too, which have more digits."""
+        """Numbers, and where there are no bounds but zero, texts too, which have more digits."""
         places = _places(schema.get("max_digits"), schema.get("decimal_places"))
         ways = [self._decimals(schema, whole, behind) for whole, behind in places]
-        if schema.keys().isdisjoint((*_BOUNDS, "multiple_of")):
-            ways.append({"type": "string", "pattern": texts.decimal_text(places)})
+        bounds = {name: schema[name] for name in (*_BOUNDS, "multiple_of") if schema.get(name) is not None}
+        if bounds in ({}, {"ge": 0}, {"gt": 0}):
+            ways.append({"type": "string", "pattern": texts.decimal_text(places, next(iter(bounds), None))})
         return {"anyOf": ways} if len(ways) > 1 else ways[0]
 
     def _decimals(self, schema: Any, whole: int | None, behind: int | None) -> JsonSchema:
@@ -118,8 +119,9 @@ class ExactSchemas(GenerateJsonSchema):
     def uuid_schema(self, schema: Any) -> JsonSchema:
         """UUIDs, of one version if there is one."""
         version = schema.get("version")
-        pattern = {} if version is None else {"pattern": f"^.{{14}}{version}.{{4}}[89abAB]"}
-        return {"type": "string", "format": "uuid", **pattern}
+        return (
+            super().uuid_schema(schema) if version is None else {"type": "string", "pattern": texts.uuid_text(version)}
+        )
 
     def url_schema(self, schema: Any) -> JsonSchema:
         """URLs with hosts by name."""

@@ -23,6 +23,7 @@ __all__ = [
     "decimal_text",
     "time_text",
     "url_text",
+    "uuid_text",
 ]
 
 _LEAP_YEAR = r"(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
@@ -87,9 +88,13 @@ def _beyond(bound: str, others: Any) -> str:
     return f"(?:{'|'.join([*ways, bound])})"
 
 
-def decimal_text(places: Iterable[tuple[int | None, int | None]]) -> str:
-    """Decimal fractions; pairs of the most digits before and behind the point, None for any number of them."""
-    return f"^-?(?:{'|'.join(_digits(whole) + _fraction(behind) for whole, behind in places)})$"
+def decimal_text(places: Iterable[tuple[int | None, int | None]], positive: str | None = None) -> str:
+    """Decimal fractions; pairs of the most digits before and behind the point, None for any number of them.
+
+    `positive` is "gt" for those greater than zero, "ge" with zero, None for all.
+    """
+    sign = {"gt": "(?=.*[1-9])", "ge": "", None: "-?"}[positive]
+    return f"^{sign}(?:{'|'.join(_digits(whole) + _fraction(behind) for whole, behind in places)})$"
 
 
 def _digits(count: int | None) -> str:
@@ -102,6 +107,12 @@ def _fraction(count: int | None) -> str:
     if count is None:
         return r"(?:\.\d+)?"
     return rf"(?:\.\d{{1,{count}}})?" if count > 0 else ""
+
+
+def uuid_text(version: int) -> str:
+    """UUIDs (RFC 9562) of a version."""
+    digit = "[0-9a-fA-F]"
+    return f"^{digit}{{8}}-{digit}{{4}}-{version}{digit}{{3}}-[89abAB]{digit}{{3}}-{digit}{{12}}$"
 
 
 _LABEL = "[a-z0-9]+(?:-[a-z0-9]+)*"
