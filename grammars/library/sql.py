@@ -10,7 +10,7 @@ from constrain.grammars.errors import GrammarError
 from constrain.grammars.library.sources import source, space
 from constrain.grammars.library.spacing import Layout, spaced
 from constrain.grammars.regex import regex_language
-from constrain.grammars.regular import Intersection, Literal, Regular, Words
+from constrain.grammars.regular import Automaton, Complement, Intersection, Literal, Regular, Words
 
 __all__ = ["sql"]
 
@@ -69,8 +69,7 @@ def _fixed(tables: Mapping[str, Sequence[str]], word: Regular) -> dict[str, ir.E
     """The rules of names, when tables and their columns are given."""
     plain = Language(word)
     columns = list(dict.fromkeys(column for own in tables.values() for column in own))
-    taken = "|".join(re.escape(name) for name in (*tables, *columns) if name)
-    alias = ir.Terminal(Intersection((word, regex_language(rf"(?!(?i:{taken})\Z)[\s\S]*"))), "ALIAS")
+    alias = ir.Terminal(Intersection((word, Complement(_in_any_case([*tables, *columns])))), "ALIAS")
     table, column = _either_name(tables, plain), _either_name(columns, plain)
     qualified = [
         ir.Sequence((_either_name([name], plain), _POINT, _either_name(own, plain))) for name, own in tables.items()
@@ -82,6 +81,29 @@ def _fixed(tables: Mapping[str, Sequence[str]], word: Regular) -> dict[str, ir.E
         "column": ir.Alternation((column, *qualified, ir.Sequence((alias, _POINT, column)))),
         "all_columns": ir.Sequence((ir.Alternation((table, alias)), _POINT, _STAR)),
     }
+
+
+def _in_any_case(names: Iterable[str]) -> Regular:
+    """Those of the names that are of ASCII, in capital and small letters: others are no words."""
+    following: list[dict[str, int]] = [{}]
+    ends = set()
+    for name in names:
+        node = 0
+        for letter in name.lower() if name.isascii() else "":
+            if letter not in following[node]:
+                following[node][letter] = len(following)
+                following.append({})
+            node = following[node][letter]
+        ends.add(node)
+    rows = (
+        tuple(
+            (ord(case), ord(case), target)
+            for letter, target in row.items()
+            for case in sorted({letter, letter.upper()})
+        )
+        for row in following
+    )
+    return Automaton(tuple(rows), tuple(node in ends for node in range(len(following))))
 
 
 def _either_name(names: Iterable[str], plain: Language) -> ir.Expression:
