@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 
+from constrain.decoders.samplers.scoring import Scorer, SessionScorer
 from constrain.grammars.errors import ConstrainError
+from constrain.prefix_scorer import PrefixScorer, shares_prefixes
 from constrain.tokenizer_index.index import TokenizerIndex
 from constrain.tokenizer_index.vocabulary import vocabulary_of
 
@@ -32,6 +34,7 @@ class Model:
     def __init__(self, hf_model: Any, hf_tokenizer: Any, index: TokenizerIndex) -> None:
         self.hf_model, self.hf_tokenizer, self.index = hf_model, hf_tokenizer, index
         self.context_length = _context_length(hf_model.config)
+        self._scorer: Scorer | None = None
 
     @property
     def device(self) -> torch.device:
@@ -74,6 +77,16 @@ class Model:
     def start(self, prompts: Sequence[Sequence[int]]) -> "HuggingFaceSession":
         """Read prompts as the rows of a session; see `decoders.contract.LanguageModel`."""
         return HuggingFaceSession(self.hf_model, prompts, self.index.vocab_size)
+
+    def scorer(self) -> "Scorer":
+        """Laws of the next token after many prefixes; see `decoders.samplers.scoring`.
+
+        What has been read is kept, and read once, if the model's key-value cache can be taken apart.
+        """
+        if self._scorer is None:
+            shares = shares_prefixes(self.hf_model)
+            self._scorer = PrefixScorer(self.hf_model, self.index.vocab_size) if shares else SessionScorer(self)
+        return self._scorer
 
     def __repr__(self) -> str:
         return f"Model({type(self.hf_model).__name__}, {self.index!r})"

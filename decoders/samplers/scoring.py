@@ -19,7 +19,7 @@ import numpy.typing as npt
 from constrain.decoders.choice import log_law
 from constrain.decoders.contract import LanguageModel
 
-__all__ = ["Laws", "Row", "Scorer", "Tokens", "log_sum", "normalised", "scorer_of"]
+__all__ = ["Laws", "Row", "Scorer", "SessionScorer", "Tokens", "log_sum", "normalised", "scorer_of"]
 
 Row = npt.NDArray[np.float64]
 Tokens = tuple[int, ...]
