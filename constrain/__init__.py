@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from constrain.tokenizer_index.batch import BatchMatcher
     from constrain.tokenizer_index.compiled import allocate_token_bitmask
     from constrain.tokenizer_index.index import TokenizerIndex
+    from constrain.tokenizer_index.instances import example, sample_instances
     from constrain.tokenizer_index.limits import Limits
     from constrain.tokenizer_index.matcher import Matcher
 
@@ -48,6 +49,7 @@ _HOMES = {
     "compile": "constrain.compilation",
     "ebnf": "constrain.grammars.ebnf",
     "errors": "constrain.errors",
+    "example": "constrain.tokenizer_index.instances",
     "generate": "constrain.generation",
     "grammar": "constrain.grammars.library",
     "json_schema": "constrain.grammars.json_schema",
@@ -55,6 +57,7 @@ _HOMES = {
     "load": "constrain.models",
     "python_type": "constrain.grammars.python_types",
     "regex": "constrain.grammars.regex",
+    "sample_instances": "constrain.tokenizer_index.instances",
     "stream": "constrain.generation",
     "support_report": "constrain.grammars.json_schema",
     "wrap": "constrain.models",
@@ -77,6 +80,7 @@ __all__ = [
     "compile",
     "ebnf",
     "errors",
+    "example",
     "generate",
     "grammar",
     "json_schema",
@@ -84,6 +88,7 @@ __all__ = [
     "load",
     "python_type",
     "regex",
+    "sample_instances",
     "stream",
     "support_report",
     "wrap",
