@@ -11,12 +11,14 @@ from constrain.grammars import ir
 from constrain.tokenizer_index.engine import Engine
 from constrain.tokenizer_index.index import TokenizerIndex
 from constrain.tokenizer_index.limits import Limits
+from constrain.tokenizer_index.mask_store import MaskStore
 from constrain.tokenizer_index.matcher import Matcher
 from constrain.tokenizer_index.saving import read_constraint, write_constraint
-from constrain.tokenizer_index.states import MaskStore, Source, State, States
+from constrain.tokenizer_index.spelling import states_of
+from constrain.tokenizer_index.states import Source, State, States
 from constrain.tokenizer_index.token_dfa import TokenDFA, token_dfa
 
-__all__ = ["CompiledConstraint", "allocate_token_bitmask"]
+__all__ = ["CompiledConstraint", "allocate_token_bitmask", "compile_grammar", "reserve_masks"]
 
 _masks = MaskStore()
 
@@ -43,7 +45,10 @@ class CompiledConstraint:
         self.end_mask = self._mask_of_ends()
         self.end_source: Source = self.end_mask, self.end_mask.ctypes.data, True
         self._lock = threading.Lock()
-        self._states = States(Engine(grammar, index, self.limits), _masks)
+        self._states = self._new_states()
+
+    def _new_states(self) -> States:
+        return states_of(Engine(self.grammar, self.index, self.limits), _masks, self.limits.max_states)
 
     @property
     def start(self) -> State:
@@ -64,7 +69,7 @@ class CompiledConstraint:
         """Replace the engine, if it is still that of `full`, which has no memory left."""
         with self._lock:
             if self._states is full:
-                self._states = States(Engine(self.grammar, self.index, self.limits), _masks)
+                self._states = self._new_states()
 
     def memory_bytes(self) -> int:
         """Bytes of automata held by the constraint, without masks."""
@@ -114,9 +119,15 @@ class CompiledConstraint:
         return f"CompiledConstraint({self.grammar.start!r}, {self.index!r}, {self.memory_bytes()} bytes)"
 
 
+def reserve_masks(index: TokenizerIndex, size: int) -> None:
+    """Prepare up to `size` bytes of masks of a vocabulary."""
+    _masks.reserve(index.mask_words, size)
+
+
 def compile_grammar(grammar: ir.Grammar, index: TokenizerIndex, limits: Limits | None = None) -> CompiledConstraint:
     """Join a grammar to a tokenizer.
 
-    Raises GrammarError for a grammar that cannot be used, ResourceLimitError for one that is too large.
+    Raises GrammarError for a grammar that cannot be used, ResourceLimitError for one that is too large, TokenizerError
+    when the vocabulary lacks bytes, so that it can spell no text of the language.
     """
     return CompiledConstraint(grammar, index, limits)

@@ -42,9 +42,11 @@ class Engine(Arena):
         self.lock = threading.RLock()
         self._view_address = self.view.ctypes.data
         self._doubts = np.zeros(index.mask_words + 1, np.int32)
+        self._doubts_address = self._doubts.ctypes.data
         grammar = merge_terminals(grammar)
         facts = analyse(grammar) if grammar.make_rule is None else None
-        self._loader = Loader(self, grammar, facts, index.special_tokens, limits.max_grammar)
+        special = {name: token for name, token in index.special_tokens.items() if token not in index.end_tokens}
+        self._loader = Loader(self, grammar, facts, special, limits.max_grammar)
         if facts is not None:
             self._loader.load_all()
         self.first = int(self.run(masks.first_configuration, self._loader.may_be_empty))
@@ -88,9 +90,18 @@ class Engine(Arena):
 
     def mask(self, configuration: int, mask: Cells) -> int:
         """Write the mask, (words,) int32, of a configuration; see `masks.make_mask` for the result."""
+        return self.mask_at(configuration, mask.ctypes.data)
+
+    def mask_at(self, configuration: int, address: int) -> int:
+        """`mask`, for a mask at an address."""
         with self.lock:
-            address = self._view_address, configuration, mask.ctypes.data, self._doubts.ctypes.data
-            return int(self.run(masks.make_mask, *address))
+            while True:
+                result: int = masks.make_mask(
+                    self.address, self._view_address, configuration, address, self._doubts_address
+                )
+                if result >= 0:
+                    return result
+                self.recover()
 
     def plain_mask(self, configuration: int, root: int, mask: Cells) -> None:
         """Add the tokens below trie node `root` to a mask, by walking the trie."""
@@ -99,8 +110,13 @@ class Engine(Arena):
             self.run(masks.plain_mask, *address)
 
     def after_token(self, configuration: int, token: int) -> int:
-        """The configuration after a token, 0 when it may not come next."""
-        return self._call(masks.after_token, self._view_address, configuration, token)
+        """Twice the configuration after a token, and 1 if the text may end there; 0 when it may not come next."""
+        with self.lock:
+            while True:
+                result: int = masks.after_token(self.address, self._view_address, configuration, token)
+                if result >= 0:
+                    return result
+                self.recover()
 
     def after_text(self, configuration: int, text: bytes) -> int:
         """The configuration after a text, 0 when no text of the language goes on so."""

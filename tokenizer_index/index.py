@@ -16,7 +16,7 @@ from constrain.grammars.errors import TokenizerError
 from constrain.tokenizer_index import view as fields
 from constrain.tokenizer_index.cache import Arrays, DiskCache
 from constrain.tokenizer_index.pool import Pool, PooledRow
-from constrain.tokenizer_index.trie import build_trie, token_symbols
+from constrain.tokenizer_index.trie import build_trie, list_children, token_symbols
 from constrain.tokenizer_index.vocabulary import Vocabulary, vocabulary_of
 from constrain.tokenizer_index.warming import warm_up
 
@@ -60,6 +60,8 @@ class TokenizerIndex:
         if cache is None or not self._load():
             self.trie, self.same = build_trie(self.tokens, self._special, self.symbols, self.offsets)
             self.save()
+        self._child_offsets, self._children = list_children(self.trie)
+        self._depth = int(self.trie[:, 2].max())
         self._ends = np.array(self.end_tokens, np.int32)
         self.missing_bytes = self._missing_bytes()
 
@@ -167,7 +169,9 @@ class TokenizerIndex:
         table = np.zeros(fields.VIEW_SIZE, np.int64)
         table[fields.TRIE] = self.trie.ctypes.data
         table[fields.TRIE_SIZE] = len(self.trie)
-        table[fields.DEPTH] = self.trie[:, 2].max()
+        table[fields.DEPTH] = self._depth
+        table[fields.CHILD_OFFSETS] = self._child_offsets.ctypes.data
+        table[fields.CHILDREN] = self._children.ctypes.data
         table[fields.SAME] = self.same.ctypes.data
         table[fields.TOKEN_OFFSETS] = self.offsets.ctypes.data
         table[fields.TOKEN_SYMBOLS] = self.symbols.ctypes.data

@@ -10,7 +10,10 @@ does the configuration behind its exits.  Where that matters, because another su
 token, the configuration says DOUBTFUL, and each such token is read once more from the beginning.
 """
 
-from constrain.grammars.automata._jit import Memory, inner, kernel, memory_at, words_at
+import numpy as np
+import numpy.typing as npt
+
+from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, words_at
 from constrain.grammars.automata.expand import transitions
 from constrain.grammars.automata.liveness import is_alive
 from constrain.grammars.automata.nodes import (
@@ -26,9 +29,12 @@ from constrain.grammars.automata.nodes import (
     nullable,
 )
 from constrain.grammars.automata.store import (
+    MEMO_A,
     MEMO_B,
     OK,
+    STACK,
     STATUS,
+    WORK,
     argument,
     at,
     cut,
@@ -39,6 +45,10 @@ from constrain.grammars.automata.store import (
     length_of,
     memo,
     push,
+    put,
+    recall,
+    remember,
+    store_stack,
 )
 from constrain.tokenizer_index.configurations import ACCEPTING, DOUBTFUL, config_step, flags_of, is_live
 from constrain.tokenizer_index.parser import (
@@ -63,6 +73,8 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 from constrain.tokenizer_index.view import (
+    CHILD_OFFSETS,
+    CHILDREN,
     END_COUNT,
     END_TOKENS,
     NODE_WIDTH,
@@ -84,52 +96,100 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "dc70a9772d4ee318"
+KERNELS = "5669a0ca6200a3c2"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
 
 
 @inner
-def walk(m: Memory, start: int, root: int, view: Memory, mask: Memory, doubts: Memory) -> None:
-    """Allow the tokens below trie node `root` that may be read from configuration `start`.
-
-    `doubts` is a mask too, of tokens that cannot be decided here; its last word says whether there are any.
-    """
-    trie, same = memory_at(view[TRIE]), memory_at(view[SAME])
-    base = height(m)
-    push(m, start)
-    outer = trie[NODE_WIDTH * root + 2]
-    i, end = root + 1, root + trie[NODE_WIDTH * root + 1]
-    while i < end and m[STATUS] == OK:
-        cell = NODE_WIDTH * i
-        size, depth = trie[cell + 1], trie[cell + 2] - outer
-        here = config_step(m, at(m, base + depth - 1), trie[cell])
-        if here == 0:
-            i += size
-        elif flags_of(m, here) & DOUBTFUL:
-            for j in range(cell + 3, cell + NODE_WIDTH * size, NODE_WIDTH):
-                set_all(doubts, same, trie[j])
-            doubts[view[WORDS]] = 1
-            i += size
-        else:
-            set_all(mask, same, trie[cell + 3])
-            cut(m, base + depth)
-            push(m, here)
-            i += 1
-    cut(m, base)
+def _first_bytes(m: Memory, configuration: int) -> npt.NDArray[np.bool_]:
+    """Which bytes the lexers of a configuration go on with: all that may come next, and perhaps others."""
+    found = np.zeros(256, np.bool_)
+    for i in range(0, length_of(m, configuration), 3):
+        lexer = argument(m, configuration, i + 1)
+        if lexer == 0:
+            lexer = first_lexer(m, argument(m, configuration, i))
+        for j in range(1, length_of(m, lexer), 3):
+            node = argument(m, lexer, j)
+            start = transitions(m, node) if memo(m, node, MEMO_A) < 0 else memo(m, node, MEMO_A)
+            for k in range(start, start + 3 * memo(m, node, MEMO_B), 3):
+                for symbol in range(m[k], min(m[k + 1], 255) + 1):
+                    found[symbol] = True
+    return found
 
 
 @inner
-def _walk_suffixes(m: Memory, start: int, row: Memory, view: Memory, mask: Memory, doubts: Memory) -> None:
-    """`walk` along the suffix trie of a pooled row."""
+def _no_bytes() -> npt.NDArray[np.bool_]:
+    return np.empty(0, np.bool_)
+
+
+@inner
+def walk(m: Memory, start: int, root: int, view: Memory, mask: Memory, doubts: Memory) -> None:
+    """Allow the tokens below trie node `root` that may be read from configuration `start`.
+
+    `doubts` is a mask too, of tokens that cannot be decided here; its last word says whether there are any.  Trie
+    nodes that are to be visited wait in `pending`, each with the configuration there.
+    """
+    trie, same = memory_at(view[TRIE]), memory_at(view[SAME])
+    offsets, children = memory_at(view[CHILD_OFFSETS]), memory_at(view[CHILDREN])
+    pending = np.empty(64, np.int64)
+    pending[0], pending[1] = root, start
+    top = 2
+    while top > 0 and m[STATUS] == OK:
+        top -= 2
+        i, configuration = pending[top], pending[top + 1]
+        count = offsets[i + 1] - offsets[i]
+        while top + 2 * count > pending.size:
+            grown = np.empty(2 * pending.size, np.int64)
+            grown[: pending.size] = pending
+            pending = grown
+        narrowed = count > _FEW
+        first_bytes = _first_bytes(m, configuration) if narrowed else _no_bytes()
+        for child in range(offsets[i], offsets[i + 1]):
+            symbol = children[2 * child]
+            if narrowed and symbol < 256 and not first_bytes[symbol]:
+                continue
+            here = config_step(m, configuration, symbol)
+            if here == 0:
+                continue
+            below = children[2 * child + 1]
+            if flags_of(m, here) & DOUBTFUL:
+                for j in range(below, below + trie[NODE_WIDTH * below + 1]):
+                    set_all(doubts, same, trie[NODE_WIDTH * j + 3])
+                doubts[view[WORDS]] = 1
+            else:
+                set_all(mask, same, trie[NODE_WIDTH * below + 3])
+                if trie[NODE_WIDTH * below + 1] > 1:
+                    pending[top], pending[top + 1] = below, here
+                    top += 2
+
+
+_FEW = 8  # children that are tried one by one
+
+
+@inner
+def _walk_suffixes(m: Memory, start: int, row: Memory, view: Memory, doubts: Memory) -> int:
+    """`walk` along the suffix trie of a pooled row: the place of the nodes that were reached, their number in front.
+
+    0 when some of the tokens are in doubt, or the call has failed.  The nodes are then on the stack, from its height
+    up, with their number on top, and the caller has to use them at once.
+    """
     suffixes, tokens = memory_at(row[POOL_SUFFIXES]), memory_at(row[POOL_TOKENS])
+    reached, end = height(m), row[POOL_COUNT]
+    push(m, 0)
+    for _ in range(end):
+        push(m, 0)
     base = height(m)
     push(m, start)
-    i, end = 0, row[POOL_COUNT]
+    first_bytes = _first_bytes(m, start)
+    i, count, doubtful = 0, 0, 0
     while i < end and m[STATUS] == OK:
         cell = SUFFIX_WIDTH * i
         size, depth = suffixes[cell + 1], suffixes[cell + 2]
+        if depth == 1 and suffixes[cell] < 256 and not first_bytes[suffixes[cell]]:
+            i += size
+            continue
         here = config_step(m, at(m, base + depth - 1), suffixes[cell])
         if here == 0:
             i += size
@@ -138,14 +198,48 @@ def _walk_suffixes(m: Memory, start: int, row: Memory, view: Memory, mask: Memor
                 for k in range(suffixes[j + 3], suffixes[j + 3] + suffixes[j + 4]):
                     set_bit(doubts, tokens[k])
             doubts[view[WORDS]] = 1
+            doubtful = 1
             i += size
         else:
-            for k in range(suffixes[cell + 3], suffixes[cell + 3] + suffixes[cell + 4]):
-                set_bit(mask, tokens[k])
+            count += 1
+            put(m, reached + count, cell)
             cut(m, base + depth)
             push(m, here)
             i += 1
-    cut(m, base)
+    put(m, reached, count)
+    cut(m, reached + 1 + count)
+    if doubtful or m[STATUS] != OK:
+        return 0
+    return store_stack(m, reached)
+
+
+@inner
+def _add_suffixes(m: Memory, start: int, number: int, row: Memory, view: Memory, mask: Memory, doubts: Memory) -> None:
+    """Allow the tokens of pooled row `number` whose rest may be read from configuration `start`.
+
+    What is found is kept: the states inside a string differ by what may still come in it, while what may come behind
+    it stays the same.
+    """
+    if m[STATUS] != OK:
+        return
+    top = height(m)
+    nodes = recall(m, start, _ROWS + number)
+    if nodes < 0:
+        nodes = _walk_suffixes(m, start, row, view, doubts)
+        if nodes > 0:
+            remember(m, start, _ROWS + number, nodes)
+        else:
+            nodes = int64(m[STACK]) + top
+    if m[STATUS] == OK:
+        suffixes, tokens = memory_at(row[POOL_SUFFIXES]), memory_at(row[POOL_TOKENS])
+        for i in range(nodes + 1, nodes + 1 + m[nodes]):
+            first = suffixes[m[i] + 3]
+            for k in range(first, first + suffixes[m[i] + 4]):
+                set_bit(mask, tokens[k])
+    cut(m, top)
+
+
+_ROWS = 1 << 24  # with a configuration, numbers from here on stand for pooled rows; below are symbols
 
 
 @inner
@@ -207,7 +301,7 @@ def _add_pooled(
         mask[word] = mask[word] | bits[word]
     after = _after_exit(m, parser, terminal, 0, tail)
     if after > 0 and m[STATUS] == OK:
-        _walk_suffixes(m, after, row, view, mask, doubts)
+        _add_suffixes(m, after, m[record + 1], row, view, mask, doubts)
     for i in range(first, last):
         clear_bit(mask, m[i])
     for i in range(kept, height(m)):
@@ -313,9 +407,10 @@ def make_mask(address: int, table: int, configuration: int, mask_address: int, d
     """Write the mask of a configuration.
 
     `table` is the address of the index's view; the mask has ceil(V/32) words, `doubts` one more, all zero before
-    and after.  The result says ACCEPTING, SOME_TOKEN (besides the end), EVERY_TOKEN.
+    and after.  The result says ACCEPTING, SOME_TOKEN (besides the end), EVERY_TOKEN; it is -1 when the call has failed.
     """
     m, view = memory_at(address), words_at(table)
+    m[WORK] = 0
     mask, doubts = memory_at(mask_address), memory_at(doubts_address)
     words = view[WORDS]
     for word in range(words):
@@ -341,7 +436,7 @@ def make_mask(address: int, table: int, configuration: int, mask_address: int, d
         word += 1
     if word == words - 1:
         result |= EVERY_TOKEN  # but for the last word, which the caller looks at
-    return result
+    return result if m[STATUS] == OK else -1
 
 
 @kernel
@@ -356,8 +451,16 @@ def plain_mask(address: int, table: int, configuration: int, root: int, mask_add
 
 @kernel
 def after_token(address: int, table: int, configuration: int, token: int) -> int:
-    """The configuration after a token, 0 when it may not come next."""
-    return read_token(memory_at(address), configuration, words_at(table), token)
+    """Twice the configuration after a token, and 1 when the text may end there; 0 when the token may not come next.
+
+    -1 when the call has failed.
+    """
+    m = memory_at(address)
+    m[WORK] = 0
+    after = read_token(m, configuration, words_at(table), token)
+    if m[STATUS] != OK:
+        return -1
+    return 2 * after + (1 if after > 0 and flags_of(m, after) & ACCEPTING else 0)
 
 
 @kernel

@@ -81,7 +81,8 @@ class Matcher:
         if self._ended:
             return self._compiled.end_source
         mask = self._mask()
-        return mask, mask.ctypes.data, self._state.masks
+        source = self._state.source  # None when the mask has been forgotten in the meantime
+        return (mask, mask.ctypes.data, self._state.masks) if source is None else source
 
     def allowed_tokens(self) -> list[int]:
         """The ids of all tokens that may come next, the end included."""

@@ -14,9 +14,11 @@ A row that turns out large while it is made is asked for through the status NEED
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from constrain.grammars.automata._jit import Memory, inner, kernel, memory_at
-from constrain.grammars.automata.liveness import step
+from constrain.grammars.automata.expand import target_of, transitions
+from constrain.grammars.automata.liveness import is_alive
 from constrain.grammars.automata.nodes import (
     CONCAT,
     EMPTY,
@@ -29,6 +31,8 @@ from constrain.grammars.automata.nodes import (
     payload_of,
 )
 from constrain.grammars.automata.store import (
+    MEMO_A,
+    MEMO_B,
     MEMO_C,
     NEEDS_ROW,
     OK,
@@ -45,9 +49,9 @@ from constrain.grammars.automata.store import (
     store_stack,
 )
 from constrain.tokenizer_index.tables import NEEDED_NODE
-from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, TRIE, TRIE_SIZE
+from constrain.tokenizer_index.view import CHILD_OFFSETS, CHILDREN, NODE_WIDTH, SAME, TRIE, child_from
 
-KERNELS = "dc70a9772d4ee318"
+KERNELS = "5669a0ca6200a3c2"
 
 # Forms of a row, the first cell of its record in the store, and what follows it.
 SMALL = 0  # number of tokens, tokens…, number of exits, (trie node, payload)…
@@ -71,51 +75,61 @@ def _push_tokens(m: Memory, same: Memory, token: int) -> int:
 
 @inner
 def _collect(m: Memory, node: int, view: Memory, budget: int) -> bool:
-    """Make the small row of a regular expression; False when it would be large."""
+    """Make the small row of a regular expression; False when it would be large.
+
+    Trie nodes that are to be visited wait in `pending`, each with the derivative there.
+    """
     trie, same = memory_at(view[TRIE]), memory_at(view[SAME])
-    states = height(m)
-    push(m, node)
-    for _ in range(view[DEPTH]):  # derivative at each depth
-        push(m, 0)
+    offsets, children = memory_at(view[CHILD_OFFSETS]), memory_at(view[CHILDREN])
     position = height(m)
     push(m, SMALL)
     push(m, 0)
-    exits = np.empty(32, np.int64)
-    exit_count, visited, tokens = 0, 0, 0
-    i, end = 1, view[TRIE_SIZE]
-    while i < end and m[STATUS] == OK:
+    exits, pending = np.empty(32, np.int64), np.empty(64, np.int64)
+    pending[0], pending[1] = 0, node
+    exit_count, visited, tokens, top = 0, 0, 0, 2
+    while top > 0 and m[STATUS] == OK:
+        top -= 2
+        i, here = pending[top], pending[top + 1]
         cell = NODE_WIDTH * i
-        size, depth = trie[cell + 1], trie[cell + 2]
-        here = step(m, at(m, states + depth - 1), trie[cell])
-        if here == EMPTY:
-            i += size
+        if i > 0:
+            visited += 1
+            if visited > budget:
+                cut(m, position)
+                return False
+            tokens += _push_tokens(m, same, trie[cell + 3])
+            if trie[cell + 1] > 1 and nullable(m, here):
+                if exit_count + 2 > exits.size:
+                    exits = _doubled(exits)
+                exits[exit_count] = i
+                exits[exit_count + 1] = payload_of(m, here)
+                exit_count += 2
+        if trie[cell + 1] == 1 or kind_of(m, here) == EPSILON_KIND:
             continue
-        visited += 1
-        if visited > budget:
-            cut(m, states)
-            return False
-        tokens += _push_tokens(m, same, trie[cell + 3])
-        if size > 1 and nullable(m, here):
-            if exit_count + 2 > exits.size:
-                grown = np.empty(2 * exits.size, np.int64)
-                grown[: exits.size] = exits
-                exits = grown
-            exits[exit_count] = i
-            exits[exit_count + 1] = payload_of(m, here)
-            exit_count += 2
-        if kind_of(m, here) == EPSILON_KIND:
-            i += size
-        else:
-            put(m, states + depth, here)
-            i += 1
+        child, last = offsets[i], offsets[i + 1]
+        while top + 2 * (last - child) > pending.size:
+            pending = _doubled(pending)
+        start = transitions(m, here) if memo(m, here, MEMO_A) < 0 else memo(m, here, MEMO_A)
+        for k in range(start, start + 3 * memo(m, here, MEMO_B), 3):
+            child = child_from(children, child, last, m[k])
+            if child < last and children[2 * child] <= m[k + 1] and is_alive(m, m[k + 2]):
+                while child < last and children[2 * child] <= m[k + 1]:
+                    pending[top], pending[top + 1] = children[2 * child + 1], m[k + 2]
+                    top += 2
+                    child += 1
     if m[STATUS] == OK:
         put(m, position + 1, tokens)
         push(m, exit_count // 2)
         for j in range(exit_count):
             push(m, exits[j])
     set_memo(m, node, MEMO_C, store_stack(m, position))
-    cut(m, states)
     return True
+
+
+@inner
+def _doubled(array: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    grown = np.empty(2 * array.size, np.int64)
+    grown[: array.size] = array
+    return grown
 
 
 @inner
@@ -144,38 +158,33 @@ def _reduce(m: Memory, node: int, base: int, view: Memory) -> None:
     tokens below the quote are taken away.
     """
     trie, same = memory_at(view[TRIE]), memory_at(view[SAME])
-    states = height(m)
-    push(m, node)
-    push(m, base)
-    for _ in range(2 * view[DEPTH]):
-        push(m, 0)
+    offsets, children = memory_at(view[CHILD_OFFSETS]), memory_at(view[CHILDREN])
     position = height(m)
     push(m, REDUCED)
     push(m, m[memo(m, base, MEMO_C) + 1])
     push(m, 0)
-    taken = 0
-    i, end = 1, view[TRIE_SIZE]
-    while i < end and m[STATUS] == OK:
-        cell = NODE_WIDTH * i
-        size, depth = trie[cell + 1], trie[cell + 2]
-        full = step(m, at(m, states + 2 * depth - 1), trie[cell])
-        less = EMPTY
-        if full != EMPTY:
-            less = step(m, at(m, states + 2 * depth - 2), trie[cell])
-        if less == full:
-            i += size
-        elif less == EMPTY:
-            for j in range(i, i + size):
-                taken += _push_tokens(m, same, trie[NODE_WIDTH * j + 3])
-            i += size
-        else:
-            put(m, states + 2 * depth, less)
-            put(m, states + 2 * depth + 1, full)
-            i += 1
+    pending = np.empty(96, np.int64)
+    pending[0], pending[1], pending[2] = 0, node, base
+    taken, top = 0, 3
+    while top > 0 and m[STATUS] == OK:
+        top -= 3
+        i, lesser, fuller = pending[top], pending[top + 1], pending[top + 2]
+        while top + 3 * (offsets[i + 1] - offsets[i]) > pending.size:
+            pending = _doubled(pending)
+        for child in range(offsets[i], offsets[i + 1]):
+            symbol, below = children[2 * child], children[2 * child + 1]
+            less, full = target_of(m, lesser, symbol), target_of(m, fuller, symbol)
+            if less == full or not is_alive(m, full):
+                continue
+            if is_alive(m, less):
+                pending[top], pending[top + 1], pending[top + 2] = below, less, full
+                top += 3
+            else:
+                for j in range(below, below + trie[NODE_WIDTH * below + 1]):
+                    taken += _push_tokens(m, same, trie[NODE_WIDTH * j + 3])
     if m[STATUS] == OK:
         put(m, position + 2, taken)
     set_memo(m, node, MEMO_C, store_stack(m, position))
-    cut(m, states)
 
 
 @inner

@@ -4,8 +4,6 @@ A state keeps its mask and, for each token read from it, the state after.  The f
 that; later ones, of the same request or another, find it in a dictionary.
 """
 
-import threading
-from collections import deque
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -13,31 +11,14 @@ import numpy as np
 from constrain.grammars.automata._jit import Cells
 from constrain.tokenizer_index.configurations import ACCEPTING
 from constrain.tokenizer_index.engine import Engine
+from constrain.tokenizer_index.mask_store import Mask, MaskStore
 from constrain.tokenizer_index.masks import EVERY_TOKEN, SOME_TOKEN
 
-__all__ = ["MaskStore", "Source", "State", "States"]
+__all__ = ["Source", "State", "States"]
 
 
 Source: TypeAlias = tuple[Cells, int, bool]
 """A mask, its address, and whether it forbids anything; what is copied together is read together."""
-
-
-class MaskStore:
-    """Bounds the memory of all masks: when there are too many, the oldest are made again on demand."""
-
-    def __init__(self, max_bytes: int = 1 << 27) -> None:
-        self._max_bytes, self._bytes = max_bytes, 0
-        self._holders: deque[State] = deque()
-        self._lock = threading.Lock()
-
-    def add(self, state: "State", size: int) -> None:
-        """Note that a state has got a mask of `size` bytes."""
-        with self._lock:
-            self._holders.append(state)
-            self._bytes += size
-            while self._bytes > self._max_bytes and len(self._holders) > 1:
-                self._holders.popleft().forget_mask()
-                self._bytes -= size
 
 
 class State:
@@ -79,14 +60,16 @@ class State:
         """The mask, made if need be."""
         mask = self.mask
         if mask is None:
-            mask, self.is_open, self.masks = self.states.new_mask(self.number)
-            self.keep_mask(mask)
+            new, self.is_open, self.masks = self.states.new_mask(self.number)
+            mask = self.keep_mask(new)
         return mask
 
-    def keep_mask(self, mask: Cells) -> None:
+    def keep_mask(self, new: Mask) -> Cells:
         """Keep the mask until there are too many."""
-        self.mask, self.source = mask, (mask, mask.ctypes.data, self.masks)
-        self.states.store.add(self, mask.nbytes)
+        mask = new[0]
+        self.mask, self.source = mask, (*new, self.masks)
+        self.states.store.keep(self, new)
+        return mask
 
     def forget_mask(self) -> None:
         """Let go of the mask; it is made again when it is asked for."""
@@ -121,13 +104,16 @@ class States:
 
     def read(self, state: State, token: int) -> State | None:
         """The state after a token that is read in `state` for the first time."""
-        number = self.number_after(state, token)
-        after = self.state(number) if number else None
+        packed = self.step(state, token)
+        if not packed:
+            after = None
+        elif (after := self._known.get(packed >> 1)) is None:
+            after = self._known.setdefault(packed >> 1, State(self, packed >> 1, bool(packed & 1)))
         state.after[token] = after
         return after
 
-    def number_after(self, state: State, token: int) -> int:
-        """The configuration after a token; 0 when it may not come next."""
+    def step(self, state: State, token: int) -> int:
+        """Twice the configuration after a token, and 1 if the text may end there; 0 when it may not come next."""
         if not 0 <= token < self.engine.index.vocab_size:
             return 0
         return self.engine.after_token(state.number, token)
@@ -138,7 +124,7 @@ class States:
         return self.state(number) if number else None
 
     def successors(self, number: int) -> Cells:
-        """The configuration after each token, 0 where it may not come next; (vocab_size,) int32.
+        """The configuration after each token, 0 where its bytes may not come next; (vocab_size,) int32.
 
         End tokens lead nowhere: they are no part of the text.
         """
@@ -149,18 +135,34 @@ class States:
         return after
 
     def start_successors(self) -> Cells:
-        """The configuration after each token at the beginning of a text, 0 where it may not come first."""
+        """`successors` at the beginning of a text."""
         after = self.successors(self.start.number)
         if isinstance(self.start, _StartState):
             self.start.replace_successors(after)
         return after
 
-    def new_mask(self, number: int) -> tuple[Cells, bool, bool]:
+    def kept(self, after: Cells) -> Cells:
+        """Configurations after tokens, with 0 for those that may not come next although their bytes may."""
+        return after
+
+    def new_mask(self, number: int) -> tuple[Mask, bool, bool]:
         """The mask of a configuration, whether it allows some token but the end, and whether it forbids any."""
-        mask: Cells = np.empty(self._words, np.int32)
-        result = self.engine.mask(number, mask)
-        whole = bool(result & EVERY_TOKEN) and (int(mask[-1]) & self._last_bits) == self._last_bits
-        return mask, bool(result & SOME_TOKEN), not whole
+        new = self.store.take(self._words)
+        result = self.engine.mask_at(number, new[1])
+        whole = bool(result & EVERY_TOKEN) and (int(new[0][-1]) & self._last_bits) == self._last_bits
+        return new, bool(result & SOME_TOKEN), not whole
+
+    def mask_of(self, after: Cells, accepting: bool) -> tuple[Mask, bool, bool]:
+        """The same of the configurations after all tokens, and whether the text may end."""
+        allowed = after > 0
+        is_open = bool(allowed.any())
+        if accepting:
+            allowed[list(self.engine.index.end_tokens)] = True
+        new = self.store.take(self._words)
+        new[0].fill(0)
+        packed = np.packbits(allowed, bitorder="little")
+        new[0].view(np.uint8)[: len(packed)] = packed
+        return new, is_open, not bool(allowed.all())
 
 
 class _StartState(State):
@@ -183,23 +185,9 @@ class _StartState(State):
     def make_mask(self) -> Cells:
         if self.mask is not None:
             return self.mask
-        mask, self.is_open, _ = self.states.new_mask(self.number)
-        if self._below_space >= 0:
-            self._replace_below_space(mask)
-            self.is_open = True
-        self.keep_mask(mask)
-        return mask
-
-    def _replace_below_space(self, mask: Cells) -> None:
-        """Allow tokens that begin with a space as what follows it allows."""
-        index = self.states.engine.index
-        node, bits = self._below_space, mask.view(np.uint32)
-        subtree = index.trie[node : node + index.trie[node, 1], 3]
-        for token in index.equal_tokens(subtree):
-            bits[token >> 5] &= ~np.uint32(1 << (token & 31))
-        self.states.engine.plain_mask(self.number, node, mask)
-        for token in index.equal_tokens(subtree[:1]):
-            bits[token >> 5] |= np.uint32(1 << (token & 31))
+        after = self.states.kept(self.states.start_successors())
+        new, self.is_open, self.masks = self.states.mask_of(after, self.accepting)
+        return self.keep_mask(new)
 
     def replace_successors(self, after: Cells) -> None:
         """Let tokens that begin with a space lead where the rest of them does."""
@@ -214,11 +202,9 @@ class _StartState(State):
     def read(self, token: int) -> State | None:
         if token in self.after:
             return self.after[token]
-        engine = self.states.engine
-        text = engine.index.tokens[token] if 0 <= token < engine.index.vocab_size else b""
+        index = self.states.engine.index
+        text = index.tokens[token] if 0 <= token < index.vocab_size else b""
         if not text.startswith(b" "):
             return self.states.read(self, token)
-        number = engine.after_text(self.number, text[1:])
-        after = self.states.state(number) if number else None
-        self.after[token] = after
+        after = self.after[token] = self.states.read_text(self, text[1:])
         return after

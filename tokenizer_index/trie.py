@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from constrain.grammars.automata._jit import Cells, kernel
+from constrain.grammars.automata._jit import Cells, kernel, memory_at
 
-__all__ = ["SPECIAL", "build_trie", "token_symbols"]
+__all__ = ["SPECIAL", "build_trie", "list_children", "token_symbols"]
 
-KERNELS = "dc70a9772d4ee318"
+KERNELS = "5669a0ca6200a3c2"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""
@@ -53,6 +53,32 @@ def _fill(symbols: Cells, starts: Cells, ends: Cells, order: Cells, trie: Cells,
     for depth in range(last_length, -1, -1):
         trie[path[depth], 1] = count - path[depth]
     return count
+
+
+@kernel
+def _list_children(address: int, count: int, offsets: Cells, children: Cells) -> None:
+    """Write where the children of each of the `count` nodes begin, and the symbol and number of every child."""
+    trie = memory_at(address)
+    written = 0
+    for node in range(count):
+        offsets[node] = written
+        child, end = node + 1, node + trie[4 * node + 1]
+        while child < end:
+            children[written, 0], children[written, 1] = trie[4 * child], child
+            written += 1
+            child += trie[4 * child + 1]
+    offsets[count] = written
+
+
+def list_children(trie: Cells) -> tuple[Cells, Cells]:
+    """Where the children of each trie node begin, (n + 1,) int32, and all (symbol, node), (n - 1, 2) int32.
+
+    In the trie itself, going from child to child means touching a far-off line of memory for each.
+    """
+    offsets = np.empty(len(trie) + 1, np.int32)
+    children = np.empty((max(len(trie) - 1, 1), 2), np.int32)
+    _list_children(trie.ctypes.data, len(trie), offsets, children)
+    return offsets, children
 
 
 def token_symbols(tokens: Sequence[bytes], special: Sequence[int]) -> tuple[Cells, Cells]:

@@ -6,7 +6,7 @@ once.  Whoever holds a view keeps the arrays alive.
 
 from constrain.grammars.automata._jit import Memory, inner
 
-KERNELS = "dc70a9772d4ee318"
+KERNELS = "5669a0ca6200a3c2"
 
 # Words of the table: addresses of arrays of int32, unless it says otherwise.
 TRIE = 0  # rows of symbol, subtree size, depth, token or -1; preorder, the root first
@@ -19,7 +19,9 @@ END_TOKENS = 6
 END_COUNT = 7
 WORDS = 8  # 32-bit words of a mask
 POOL = 9  # int64 rows of the fields below
-VIEW_SIZE = 10
+CHILD_OFFSETS = 10  # per trie node, where its children begin; one more at the end
+CHILDREN = 11  # rows of symbol, trie node; those of one node by increasing symbols
+VIEW_SIZE = 12
 
 # Fields of a pooled row: addresses of its bits, of its suffix trie, of the tokens of that; number of suffix nodes.
 POOL_BITS, POOL_SUFFIXES, POOL_TOKENS, POOL_COUNT = 0, 1, 2, 3
@@ -28,6 +30,18 @@ POOL_WIDTH = 4
 # Cells of a trie node, and of a suffix trie node: symbol, subtree size, depth, then token, or first token and count.
 NODE_WIDTH = 4
 SUFFIX_WIDTH = 5
+
+
+@inner
+def child_from(children: Memory, first: int, last: int, symbol: int) -> int:
+    """The first of the children `first` to `last` - 1 whose symbol is at least `symbol`; `last` if there is none."""
+    while first < last:
+        middle = (first + last) // 2
+        if children[2 * middle] < symbol:
+            first = middle + 1
+        else:
+            last = middle
+    return first
 
 
 @inner

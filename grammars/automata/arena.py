@@ -71,15 +71,19 @@ class Arena:
         while True:
             self.memory[WORK] = 0
             result = kernel(self.address, *arguments)
-            status = self.memory[STATUS]
-            if status == OK:
+            if self.memory[STATUS] == OK:
                 return result
-            self.memory[STATUS] = OK
-            if status == FULL:
-                self._grow()
-            else:
-                self.memory[TOP] = self.memory[STACK]
-                self.resolve(int(status))
+            self.recover()
+
+    def recover(self) -> None:
+        """Do what a kernel that has failed needs before it is called again.  Raises ResourceLimitError."""
+        status = int(self.memory[STATUS])
+        self.memory[STATUS] = OK
+        if status == FULL:
+            self._grow()
+        else:
+            self.memory[TOP] = self.memory[STACK]
+            self.resolve(status)
 
     def resolve(self, status: int) -> None:
         """Do what a kernel that returned with this status needs before it is called again, or raise."""

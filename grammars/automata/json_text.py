@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "dc70a9772d4ee318"
+KERNELS = "5669a0ca6200a3c2"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

@@ -37,7 +37,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "dc70a9772d4ee318"
+KERNELS = "5669a0ca6200a3c2"
 
 _VISITED = 32
 

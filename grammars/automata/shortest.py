@@ -69,7 +69,7 @@ from constrain.grammars.automata.store import (
     remember,
 )
 
-KERNELS = "dc70a9772d4ee318"
+KERNELS = "5669a0ca6200a3c2"
 
 RAW, WRITTEN = 0, 1
 SPECIAL = 1 << 24

@@ -13,7 +13,7 @@ from constrain.tokenizer_index import compiled as compiled_module
 from constrain.tokenizer_index.batch import BatchMatcher
 from constrain.tokenizer_index.compiled import CompiledConstraint, allocate_token_bitmask, compile_grammar
 from constrain.tokenizer_index.index import TokenizerIndex
-from constrain.tokenizer_index.states import MaskStore
+from constrain.tokenizer_index.mask_store import MaskStore
 from tests.matching import index_of
 
 _TOKENS = [bytes([byte]) for byte in range(256)] + [b'{"', b'":', b"ab", b"true", b"}}", b"12", b'", "']
