@@ -238,6 +238,28 @@ class ExactSchemas(GenerateJsonSchema):
         """Members of a TypedDict."""
         return _closed(super().typed_dict_schema(schema))
 
+    def model_field_schema(self, schema: Any) -> JsonSchema:
+        """A field whose name in JSON is a name."""
+        self._check_alias(schema)
+        return super().model_field_schema(schema)
+
+    def dataclass_field_schema(self, schema: Any) -> JsonSchema:
+        """A field whose name in JSON is a name."""
+        self._check_alias(schema)
+        return super().dataclass_field_schema(schema)
+
+    def typed_dict_field_schema(self, schema: Any) -> JsonSchema:
+        """A member whose name in JSON is a name."""
+        self._check_alias(schema)
+        return super().typed_dict_field_schema(schema)
+
+    def _check_alias(self, schema: Any) -> None:
+        """Aliases are a name, a path, or a list of paths, of which Pydantic's schema takes one that is a name."""
+        alias = schema.get("validation_alias")
+        paths = alias if isinstance(alias, list) and alias and isinstance(alias[0], list) else [alias]
+        if all(isinstance(path, list) and len(path) > 1 for path in paths):
+            self.handle_invalid_for_json_schema(schema, f"a field that is read from within others ({alias})")
+
     def is_subclass_schema(self, schema: Any) -> JsonSchema:
         """Classes are no values in JSON."""
         return self._invalid(schema, "a class")

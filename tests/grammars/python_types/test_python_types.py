@@ -346,6 +346,39 @@ def test_arguments_that_refer_to_themselves(index: TokenizerIndex) -> None:
     assert value_of(plant, text) == {"tree": Tree(1, [Tree(2)]), "trees": []}
 
 
+class Deep(BaseModel):
+    inner: int = Field(validation_alias=pydantic.AliasPath("outer", 0))
+
+
+class Renamed(BaseModel):
+    size: int = Field(validation_alias=pydantic.AliasChoices(pydantic.AliasPath("sizes", 0), "length"))
+
+
+def test_fields_have_the_names_that_are_read(index: TokenizerIndex) -> None:
+    """Of several aliases, the first that is a name."""
+    assert compiled(Renamed, index).accepts('{"length": 1}')
+    assert value_of(Renamed, '{"length": 1}') == Renamed(length=1)
+    assert not compiled(Renamed, index).accepts('{"size": 1}')
+
+
+class Checked(BaseModel):
+    odd: int
+
+    @pydantic.field_validator("odd")
+    @classmethod
+    def _is_odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("even")
+        return value
+
+
+def test_what_a_validator_refuses_is_refused_when_it_is_read(index: TokenizerIndex) -> None:
+    """The grammar does not know what functions do."""
+    assert compiled(Checked, index).accepts('{"odd": 2}')
+    with pytest.raises(pydantic.ValidationError, match="even"):
+        value_of(Checked, '{"odd": 2}')
+
+
 class Pair(enum.Enum):
     ONE = (1, 2)
 
@@ -371,6 +404,7 @@ class Pair(enum.Enum):
         ("int", "'int' is a text and no type"),
         (list["Missing"], "Missing"),  # type: ignore[name-defined]  # noqa: F821
         (ship, "ship"),
+        (Deep, "Deep.*within others"),
     ],
     ids=str,
 )
