@@ -99,6 +99,11 @@ class TokenTrie:
         self.key, self._model, self._constraint, self._laws = key, model, constraint, made
         return made
 
+    def knows_the_same_model_as(self, other: "TokenTrie") -> bool:
+        """Whether both have the same key, and are not bound to different models."""
+        bound = self._laws is not None and other._laws is not None
+        return self.key is not None and self.key == other.key and not (bound and self._model is not other._model)
+
     def _check_root(self, laws: Laws) -> None:
         """Whether a model's law at the root is the one that the trie was made with, within the model's own noise."""
         for child in self.children[0] or ():
@@ -122,13 +127,18 @@ class TokenTrie:
             numbers.append(number)
         self.children.append(None)
         if parent >= 0:
-            self._child[parent, token] = node
-            siblings = self.children[parent]
-            if siblings is None:
-                self.children[parent] = [node]
-            else:
-                siblings.append(node)
+            self.link(node)
         return node
+
+    def link(self, node: int) -> None:
+        """Make a node, whose columns are filled, a child of its parent."""
+        parent = self.parent[node]
+        self._child[parent, self.token[node]] = node
+        siblings = self.children[parent]
+        if siblings is None:
+            self.children[parent] = [node]
+        else:
+            siblings.append(node)
 
     def child(self, node: int, token: int) -> int:
         """The child at a token; -1 when it was never touched."""
