@@ -50,6 +50,11 @@ class CompiledConstraint:
     def _new_states(self) -> States:
         return states_of(Engine(self.grammar, self.index, self.limits), _masks, self.limits.max_states)
 
+    def __del__(self) -> None:
+        # Every matcher keeps its constraint, so nobody reads these states any more.
+        if (states := self.__dict__.get("_states")) is not None:
+            states.release()
+
     @property
     def start(self) -> State:
         """The state before any text."""

@@ -44,7 +44,7 @@ from constrain.tokenizer_index.parser import (
 )
 from constrain.tokenizer_index.tables import ACCEPT, DOUBT, LONGEST_MATCH, SEARCHES
 
-KERNELS = "5669a0ca6200a3c2"
+KERNELS = "f431e3258f0ac593"
 
 
 @inner

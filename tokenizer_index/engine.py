@@ -53,6 +53,10 @@ class Engine(Arena):
         if self.first == 0:
             raise UnsatisfiableConstraintError("no text can be read as the grammar's terminals ask for")
 
+    def release(self) -> None:
+        """Undo the references in circles; nothing may be asked any more."""
+        del self._loader
+
     def resolve(self, status: int) -> None:
         """Load the rule, or make the row, that the kernel lacked."""
         if status == NEEDS_RULE:

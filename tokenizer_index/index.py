@@ -178,6 +178,7 @@ class TokenizerIndex:
         table[fields.END_TOKENS] = self._ends.ctypes.data
         table[fields.END_COUNT] = len(self._ends)
         table[fields.WORDS] = self.mask_words
+        table[fields.LAST_WORD] = (1 << ((self.vocab_size - 1) % 32 + 1)) - 1
         table[fields.POOL] = pool.addresses.ctypes.data
         return table
 

@@ -4,7 +4,7 @@ from constrain.grammars.automata._jit import Memory, inner
 from constrain.grammars.automata.nodes import NO_TEXT
 from constrain.grammars.automata.store import argument, at, cut, height, push, put
 
-KERNELS = "5669a0ca6200a3c2"
+KERNELS = "f431e3258f0ac593"
 
 _QUOTE, _BACKSLASH = 0x22, 0x5C
 

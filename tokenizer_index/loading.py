@@ -23,7 +23,7 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "5669a0ca6200a3c2"
+KERNELS = "f431e3258f0ac593"
 
 _RULE = "rule"
 

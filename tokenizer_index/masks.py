@@ -77,6 +77,7 @@ from constrain.tokenizer_index.view import (
     CHILDREN,
     END_COUNT,
     END_TOKENS,
+    LAST_WORD,
     NODE_WIDTH,
     POOL,
     POOL_BITS,
@@ -96,7 +97,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "5669a0ca6200a3c2"
+KERNELS = "f431e3258f0ac593"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
@@ -434,8 +435,8 @@ def make_mask(address: int, table: int, configuration: int, mask_address: int, d
     word = 0
     while word < words - 1 and mask[word] == -1:
         word += 1
-    if word == words - 1:
-        result |= EVERY_TOKEN  # but for the last word, which the caller looks at
+    if word == words - 1 and mask[word] & view[LAST_WORD] == view[LAST_WORD]:
+        result |= EVERY_TOKEN
     return result if m[STATUS] == OK else -1
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Cells, inner, kernel
 
-KERNELS = "5669a0ca6200a3c2"
+KERNELS = "f431e3258f0ac593"
 
 _MIX = 0x9E3779B97F4A7C15 - (1 << 64)  # as an int64
 

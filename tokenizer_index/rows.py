@@ -51,7 +51,7 @@ from constrain.grammars.automata.store import (
 from constrain.tokenizer_index.tables import NEEDED_NODE
 from constrain.tokenizer_index.view import CHILD_OFFSETS, CHILDREN, NODE_WIDTH, SAME, TRIE, child_from
 
-KERNELS = "5669a0ca6200a3c2"
+KERNELS = "f431e3258f0ac593"
 
 # Forms of a row, the first cell of its record in the store, and what follows it.
 SMALL = 0  # number of tokens, tokens…, number of exits, (trie node, payload)…

@@ -39,7 +39,7 @@ from constrain.tokenizer_index.tables import TERMINAL_NODE, terminal_cell
 
 __all__ = ["TERMINAL", "followers", "is_separable"]
 
-KERNELS = "5669a0ca6200a3c2"
+KERNELS = "f431e3258f0ac593"
 
 TERMINAL = "terminal"
 """The kind of a network's label that reads a terminal: (TERMINAL, number)."""

@@ -91,8 +91,16 @@ class States:
         index = engine.index
         self._known: dict[int, State] = {}
         self._words = index.mask_words
-        self._last_bits = (1 << ((index.vocab_size - 1) % 32 + 1)) - 1
         self.start: Final = _StartState(self) if index.strips_space else self.state(engine.first)
+
+    def release(self) -> None:
+        """Undo the references in circles, so that the memory is free at once; nothing may be asked any more."""
+        for state in (*self._known.values(), self.start):
+            state.after.clear()
+            if hasattr(state, "states"):
+                del state.states
+        self._known.clear()
+        self.engine.release()
 
     def state(self, number: int) -> State:
         """The state of a configuration."""
@@ -149,8 +157,7 @@ class States:
         """The mask of a configuration, whether it allows some token but the end, and whether it forbids any."""
         new = self.store.take(self._words)
         result = self.engine.mask_at(number, new[1])
-        whole = bool(result & EVERY_TOKEN) and (int(new[0][-1]) & self._last_bits) == self._last_bits
-        return new, bool(result & SOME_TOKEN), not whole
+        return new, bool(result & SOME_TOKEN), not result & EVERY_TOKEN
 
     def mask_of(self, after: Cells, accepting: bool) -> tuple[Mask, bool, bool]:
         """The same of the configurations after all tokens, and whether the text may end."""

@@ -13,7 +13,7 @@ from constrain.grammars.automata._jit import Cells, kernel, memory_at
 
 __all__ = ["SPECIAL", "build_trie", "list_children", "token_symbols"]
 
-KERNELS = "5669a0ca6200a3c2"
+KERNELS = "f431e3258f0ac593"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""

@@ -6,7 +6,7 @@ once.  Whoever holds a view keeps the arrays alive.
 
 from constrain.grammars.automata._jit import Memory, inner
 
-KERNELS = "5669a0ca6200a3c2"
+KERNELS = "f431e3258f0ac593"
 
 # Words of the table: addresses of arrays of int32, unless it says otherwise.
 TRIE = 0  # rows of symbol, subtree size, depth, token or -1; preorder, the root first
@@ -21,7 +21,8 @@ WORDS = 8  # 32-bit words of a mask
 POOL = 9  # int64 rows of the fields below
 CHILD_OFFSETS = 10  # per trie node, where its children begin; one more at the end
 CHILDREN = 11  # rows of symbol, trie node; those of one node by increasing symbols
-VIEW_SIZE = 12
+LAST_WORD = 12  # the last word of a mask that allows everything
+VIEW_SIZE = 13
 
 # Fields of a pooled row: addresses of its bits, of its suffix trie, of the tokens of that; number of suffix nodes.
 POOL_BITS, POOL_SUFFIXES, POOL_TOKENS, POOL_COUNT = 0, 1, 2, 3

@@ -1,7 +1,5 @@
 """Python's side of a store: owns its memory, enlarges it, and turns its failures into errors."""
 
-import mmap
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +7,7 @@ import numpy as np
 
 from constrain.grammars.automata import json_text, tries  # noqa: F401  (define services)
 from constrain.grammars.automata._jit import CODE, Cells, code_table
+from constrain.grammars.automata.mappings import Mapping
 from constrain.grammars.automata.nodes import begin
 from constrain.grammars.automata.store import (
     FREE,
@@ -30,8 +29,6 @@ __all__ = ["Arena"]
 
 
 _MAPPED = 1 << 17  # cells from which a memory is mapped
-_CAN_RESIZE = sys.platform == "linux"
-_PRIVATE: dict[str, int] = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
 
 
 class Arena:
@@ -44,24 +41,20 @@ class Arena:
     def __init__(self, max_cells: int = 1 << 28, max_work: int = 2_000_000, cells: int = 1 << 14) -> None:
         self.max_cells = max_cells
         cells = max(1 << 14, min(cells, max_cells))
-        self._mapping: mmap.mmap | None = None
-        self.memory: Cells = np.zeros(cells, np.int32) if cells < _MAPPED else self._mapped(cells)
+        self._mapping = Mapping(cells) if cells >= _MAPPED else None
+        self.memory: Cells = np.zeros(cells, np.int32) if self._mapping is None else self._mapping.cells
         self.address = self.memory.ctypes.data
         initialise(self.address, self.memory.size)
         self.memory[CODE : CODE + 2].view(np.int64)[0] = code_table()
         self.memory[WORK_LIMIT] = max_work
         begin(self.address)
 
-    def _mapped(self, cells: int) -> Cells:
-        """A memory of so many zeroed cells, which begins with those of the present mapping, if there is one.
-
-        Mapped pages cost nothing until they are touched, and growing a mapping moves no data.
-        """
-        if self._mapping is None or not _CAN_RESIZE:
-            self._mapping = mmap.mmap(-1, 4 * cells, **_PRIVATE)
-        else:
-            self._mapping.resize(4 * cells)
-        return np.frombuffer(self._mapping, np.int32)
+    def __del__(self) -> None:
+        mapping, memory = getattr(self, "_mapping", None), getattr(self, "memory", None)
+        if mapping is not None and memory is not None:
+            used = int(memory[FREE])
+            del memory, self.memory
+            mapping.give_back(used)
 
     def run(self, kernel: Callable[..., Any], *arguments: Any) -> Any:
         """``kernel(address of the memory, *arguments)``, again with more memory when it has run out.
@@ -111,12 +104,13 @@ class Arena:
 
     def _move(self, cells: int) -> None:
         """Go on in a larger memory with the same contents."""
-        if self._mapping is not None and _CAN_RESIZE:
-            del self.memory  # a mapping is not resized while somebody looks at it
-            self.memory = self._mapped(cells)
-        else:
-            used, old = int(self.memory[FREE]), self.memory
-            self._mapping = None
-            self.memory = self._mapped(cells)
+        used = int(self.memory[FREE])
+        if self._mapping is None:
+            old, self._mapping = self.memory, Mapping(cells)
+            self.memory = self._mapping.cells
             self.memory[:used] = old[:used]
+        else:
+            del self.memory  # a mapping is not resized while somebody looks at it
+            self._mapping.grow(cells, used)
+            self.memory = self._mapping.cells
         self.address = self.memory.ctypes.data

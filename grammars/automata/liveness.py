@@ -37,7 +37,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "5669a0ca6200a3c2"
+KERNELS = "f431e3258f0ac593"
 
 _VISITED = 32
 
