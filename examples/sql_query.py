@@ -10,8 +10,8 @@ TABLES = {"orders": ["customer", "city", "price"]}
 def main() -> None:
     """Print the query, and what it finds."""
     model = constrain.load("embedded")
-    grammar = constrain.grammar("sql", tables=TABLES, max_space=1)
-    prompt = "orders: customer (text), city (text), price (number)\nWhat is the average price?\nQuery:\n"
+    grammar = constrain.grammar("sql", tables=TABLES, functions=[], max_space=1)
+    prompt = "orders: customer text, city text, price number\nWhat is the average price of the orders?\nSQL:\n"
     query = constrain.generate(model, prompt, grammar, max_new_tokens=60).text
     print(query)
 

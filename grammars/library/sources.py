@@ -21,7 +21,7 @@ def source(name: str) -> ir.Grammar:
     A literal of any case, ``"SELECT"i``, is made of ASCII letters only: Python's regular expressions take the long s
     and the dotted I for letters of it, which no language of the library does.
     """
-    text = (files(__package__) / f"{name}.lark").read_text(encoding="utf-8")
+    text = (files("constrain.grammars.library") / f"{name}.lark").read_text(encoding="utf-8")
     return lark(_ANY_CASE.sub(r"/(?ai:\1)/", text), lexer="dynamic_complete")
 
 

@@ -103,7 +103,7 @@ class _Spacing:
         )
         if self._layout.around and space is not None:
             whole = ir.Sequence((whole, ir.Repeat(ir.Terminal(space), 0, 1)))
-        rules = {start: whole}
+        rules: dict[str, ir.Expression] = {start: whole}
         for (name, before), ends in self._ends.items():
             for after, expression in self._copies(self._grammar.rules[name], before).items():
                 if after in ends:

@@ -94,10 +94,9 @@ def _is_function(wanted: Any) -> bool:
 def _arguments(function: Any) -> Any:
     """Reads the arguments of a call, which is not made."""
     schema: Any = _adapter(function).core_schema
+    inner: Any = schema.get("arguments_schema")
     if schema["type"] == "definitions":
         inner = {**schema, "schema": schema["schema"]["arguments_schema"]}
-    else:
-        inner = schema["arguments_schema"]
     validator, signature = SchemaValidator(inner), inspect.signature(function)
 
     def read(text: str) -> dict[str, Any]:

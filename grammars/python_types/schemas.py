@@ -148,7 +148,8 @@ class ExactSchemas(GenerateJsonSchema):
         return super().enum_schema(schema)
 
     def _check(self, schema: Any, values: Iterable[Any]) -> None:
-        validator = SchemaValidator({name: part for name, part in schema.items() if name != "ref"})
+        alone: Any = {name: part for name, part in schema.items() if name != "ref"}
+        validator = SchemaValidator(alone)
         for value in values:
             try:
                 validator.validate_json(json.dumps(to_jsonable_python(value), allow_nan=False))

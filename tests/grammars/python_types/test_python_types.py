@@ -208,7 +208,7 @@ VALUES: list[tuple[Any, Any]] = [
         Order,
         Order(no=7, price=Decimal("12.50"), colours={Colour.RED}, due=Day(2024, 1, 1), boxes=[Box[str](content="")]),
     ),
-    (Open, Open(name="x", more=[1])),
+    (Open, Open.model_validate({"name": "x", "more": [1]})),
     (Pet, Dog(kind="dog", name="Rex")),
     (set[int], {1, 2}),
     (tuple[int, str], (1, "a")),
@@ -357,7 +357,7 @@ class Renamed(BaseModel):
 def test_fields_have_the_names_that_are_read(index: TokenizerIndex) -> None:
     """Of several aliases, the first that is a name."""
     assert compiled(Renamed, index).accepts('{"length": 1}')
-    assert value_of(Renamed, '{"length": 1}') == Renamed(length=1)
+    assert value_of(Renamed, '{"length": 1}') == Renamed.model_validate({"length": 1})
     assert not compiled(Renamed, index).accepts('{"size": 1}')
 
 
