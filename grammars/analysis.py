@@ -4,6 +4,7 @@ A rule is *nullable* when it derives the empty text, and *reads* when it derives
 neither derives nothing and is unproductive.  Both are least fixed points over the rules reachable from the start.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -140,17 +141,22 @@ def analyse(grammar: ir.Grammar) -> Facts:
     terminals = TerminalFacts()
     nullable: set[str] = set()
     reads: set[str] = set()
-    changed = True
-    while changed:
-        changed = False
-        for name, order in orders.items():
-            if name in nullable and name in reads:
-                continue
-            empty, read = _evaluate(order, nullable, reads, terminals)
-            if (empty and name not in nullable) or (read and name not in reads):
-                changed = True
-                nullable.update([name] if empty else [])
-                reads.update([name] if read else [])
+    users: dict[str, list[str]] = {name: [] for name in orders}
+    for name, order in orders.items():
+        for node in order:
+            if isinstance(node, ir.Reference):
+                users[node.name].append(name)
+    pending, waiting = deque(reversed(orders)), set(orders)  # a rule is looked at again when one that it uses changes
+    while pending:
+        name = pending.popleft()
+        waiting.discard(name)
+        empty, read = _evaluate(orders[name], nullable, reads, terminals)
+        if (empty and name not in nullable) or (read and name not in reads):
+            nullable.update([name] if empty else [])
+            reads.update([name] if read else [])
+            fresh = [user for user in dict.fromkeys(users[name]) if user not in waiting]
+            waiting.update(fresh)
+            pending.extend(fresh)
     if grammar.start not in nullable and grammar.start not in reads:
         raise UnsatisfiableConstraintError(f"no text matches the start rule {grammar.start!r}")
     return Facts(frozenset(orders), frozenset(nullable), frozenset(reads))

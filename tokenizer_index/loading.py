@@ -17,13 +17,14 @@ from constrain.grammars.automata.tries import build_trie
 from constrain.grammars.errors import GrammarError, ResourceLimitError
 from constrain.grammars.regular import Regular, Without
 from constrain.tokenizer_index import containers, tables
+from constrain.tokenizer_index.followers import TERMINAL
 from constrain.tokenizer_index.networks import Label, Network, network_of
-from constrain.tokenizer_index.separation import TERMINAL, is_separable
+from constrain.tokenizer_index.separation import is_separable
 from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "f431e3258f0ac593"
+KERNELS = "8c5df19bf008092c"
 
 _RULE = "rule"
 

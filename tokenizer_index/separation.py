@@ -12,7 +12,7 @@ Then every sequence of terminals that the grammar allows can be written, and the
 Where the proof fails, configurations are searched for a way to the end (see configurations).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,54 +32,17 @@ from constrain.grammars.automata.store import (
     length_of,
     memo,
 )
+from constrain.tokenizer_index.followers import TERMINAL, followers
 from constrain.tokenizer_index.lexer import ends_of, lexer_step, push_cuts, rest_of, union_of_members
 from constrain.tokenizer_index.networks import Network
 from constrain.tokenizer_index.parser import LEXER, push_item, sort_unique_triples
 from constrain.tokenizer_index.tables import TERMINAL_NODE, terminal_cell
 
-__all__ = ["TERMINAL", "followers", "is_separable"]
+__all__ = ["is_separable"]
 
-KERNELS = "f431e3258f0ac593"
-
-TERMINAL = "terminal"
-"""The kind of a network's label that reads a terminal: (TERMINAL, number)."""
+KERNELS = "8c5df19bf008092c"
 
 _MAX_STATES = 5_000
-
-
-def followers(networks: Mapping[int, Network]) -> dict[int, set[int]]:
-    """For each terminal, those that may come next; from the networks of all rules."""
-    first: dict[int, set[int]] = {rule: set() for rule in networks}
-    after_rule: dict[int, set[int]] = {rule: set() for rule in networks}
-    after: dict[int, set[int]] = {}
-
-    def first_of(rule: int, state: int) -> set[int]:
-        found: set[int] = set()
-        for (kind, number), _ in networks[rule].transitions[state]:
-            found |= {number} if kind == TERMINAL else first[number]
-        return found
-
-    def grow_first() -> None:
-        for rule in networks:
-            first[rule] |= first_of(rule, 0)
-
-    def grow_after() -> None:
-        for rule, network in networks.items():
-            for row in network.transitions:
-                for (kind, number), target in row:
-                    reached = first_of(rule, target) | (after_rule[rule] if network.final[target] else set())
-                    (after if kind == TERMINAL else after_rule).setdefault(number, set()).update(reached)
-
-    _until_stable(grow_first, [first])
-    _until_stable(grow_after, [after, after_rule])
-    return after
-
-
-def _until_stable(grow: Callable[[], None], tables: Iterable[Mapping[int, set[int]]]) -> None:
-    size = -1
-    while size != (now := sum(len(entry) for table in tables for entry in table.values())):
-        size = now
-        grow()
 
 
 @kernel

@@ -2,7 +2,7 @@
 
 Everything that denotes a regular language is read; back-references, conditionals, atomic groups and possessive
 quantifiers are refused with their place.  The parser keeps its own stack of open groups, so that depth is limited by
-`MAX_NESTING` and not by Python.
+`MAX_NESTING` and not by Python; patterns have at most `MAX_LENGTH` characters, which take a second or two.
 """
 
 import unicodedata
@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 MAX_NESTING = 200
+MAX_LENGTH = 100_000
 
 
 class Dialect(Enum):
@@ -571,4 +572,6 @@ def _is_single(ranges: Ranges) -> bool:
 
 def parse(pattern: str, dialect: Dialect = Dialect.PYTHON, flags: Flags | None = None) -> Node:
     """The tree of a regular expression.  Raises GrammarSyntaxError with the place of what is wrong or not regular."""
+    if len(pattern) > MAX_LENGTH:
+        raise GrammarSyntaxError(f"the pattern has more than {MAX_LENGTH} characters")
     return _Parser(pattern, dialect, flags or Flags()).run()
