@@ -1,7 +1,7 @@
 """A directory of files that can be made again: bounded in size, written atomically, checked when read.
 
-Files are safetensors: named arrays and a flat dictionary of strings, no code.  A digest of the arrays is kept with
-them and compared on reading; whatever is missing, damaged or of another version counts as absent.  A directory that
+Files are safetensors: named arrays and a flat dictionary of strings, no code.  A digest of both is kept with them
+and compared on reading; whatever is missing, damaged or of another version counts as absent.  A directory that
 cannot be written is used for reading only, and one that cannot be read not at all: a cache never raises.
 """
 
@@ -35,11 +35,13 @@ def default_directory() -> Path:
     return Path(base) / "constrain"
 
 
-def _digest(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+def _digest(arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> str:
     digest = hashlib.blake2b(digest_size=16)
+    digest.update(repr(sorted(metadata.items())).encode())
     for name in sorted(arrays):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(arrays[name]).data)
+        array = arrays[name]
+        digest.update(repr((name, array.dtype.str, array.shape)).encode())
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
@@ -69,7 +71,7 @@ class DiskCache:
         except (OSError, SafetensorError, ValueError) as error:
             _log.warning("ignoring the damaged cache file %s: %s", path, error)
             return None
-        if metadata.pop("digest", None) != _digest(arrays):
+        if metadata.pop("digest", None) != _digest(arrays, metadata):
             _log.warning("ignoring the damaged cache file %s", path)
             return None
         with contextlib.suppress(OSError):
@@ -80,7 +82,7 @@ class DiskCache:
         """Write a file, replacing what was there at once; whether that was possible."""
         from safetensors.numpy import save
 
-        data = save(arrays, metadata={**metadata, "digest": _digest(arrays)})
+        data = save(arrays, metadata={**metadata, "digest": _digest(arrays, metadata)})
         if len(data) > self.max_bytes:
             return False
         try:
