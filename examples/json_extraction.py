@@ -25,7 +25,7 @@ class Request(BaseModel):
 def main() -> None:
     """Print the object that the embedded model finds."""
     model = constrain.load("embedded")
-    prompt = "send_money: Max\nget_weather: Rome, Sydney, Bern\nIn Celsius, how warm will Bern be over 14 days?\nCall:\n"
+    prompt = "send_money: Al\nget_weather: Rome, Sydney, Bern\nIn Celsius, how warm will Bern be over 14 days?\nCall:\n"
     request = constrain.generate(model, prompt, Request).value
     print(repr(request))
     assert isinstance(request, Request)

@@ -19,7 +19,7 @@ def get_weather(
 def main() -> None:
     """Print the arguments that the embedded model writes, and what the function makes of them."""
     model = constrain.load("embedded")
-    prompt = "send_money: Max\nget_weather: Rome, Sydney, Bern\nIn Celsius, how warm will Bern be over 14 days?\nCall:\n"
+    prompt = "send_money: Al\nget_weather: Rome, Sydney, Bern\nIn Celsius, how warm will Bern be over 14 days?\nCall:\n"
     prompt += '{"name": "get_weather", "arguments": '
     call = constrain.generate(model, prompt, get_weather)
     print(call.text)
