@@ -13,7 +13,19 @@ if TYPE_CHECKING:
     from constrain.decoders.bitmask import apply_token_bitmask_inplace
     from constrain.decoders.logits_processor import LogitsProcessor
     from constrain.decoders.masked import MaskedDecoding
-    from constrain.generation import Generation, generate, stream
+    from constrain.decoders.samplers import (
+        AWRS,
+        CARS,
+        MARS,
+        MCMC,
+        SMC,
+        ASAp,
+        Checked,
+        Masking,
+        Rejection,
+        TokenTrie,
+    )
+    from constrain.generation import Generation, generate, pressure, stream
     from constrain.grammars.choice import choice
     from constrain.grammars.ebnf import ebnf
     from constrain.grammars.ir import Grammar
@@ -33,15 +45,25 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ASAp": "constrain.decoders.samplers",
+    "AWRS": "constrain.decoders.samplers",
     "BatchMatcher": "constrain.tokenizer_index.batch",
+    "CARS": "constrain.decoders.samplers",
+    "Checked": "constrain.decoders.samplers",
     "CompiledConstraint": "constrain.compilation",
     "Generation": "constrain.generation",
     "Grammar": "constrain.grammars.ir",
     "Limits": "constrain.tokenizer_index.limits",
     "LogitsProcessor": "constrain.decoders.logits_processor",
+    "MARS": "constrain.decoders.samplers",
+    "MCMC": "constrain.decoders.samplers",
     "MaskedDecoding": "constrain.decoders.masked",
+    "Masking": "constrain.decoders.samplers",
     "Matcher": "constrain.tokenizer_index.matcher",
     "Model": "constrain.models",
+    "Rejection": "constrain.decoders.samplers",
+    "SMC": "constrain.decoders.samplers",
+    "TokenTrie": "constrain.decoders.samplers",
     "TokenizerIndex": "constrain.tokenizer_index.index",
     "allocate_token_bitmask": "constrain.tokenizer_index.compiled",
     "apply_token_bitmask_inplace": "constrain.decoders.bitmask",
@@ -55,6 +77,7 @@ _HOMES = {
     "json_schema": "constrain.grammars.json_schema",
     "lark": "constrain.grammars.lark_syntax",
     "load": "constrain.models",
+    "pressure": "constrain.generation",
     "python_type": "constrain.grammars.python_types",
     "regex": "constrain.grammars.regex",
     "sample_instances": "constrain.tokenizer_index.instances",
@@ -63,16 +86,26 @@ _HOMES = {
     "wrap": "constrain.models",
 }
 
-__all__ = [
+__all__ = [  # noqa: RUF022  in the order of sorted(), as _HOMES
+    "ASAp",
+    "AWRS",
     "BatchMatcher",
+    "CARS",
+    "Checked",
     "CompiledConstraint",
     "Generation",
     "Grammar",
     "Limits",
     "LogitsProcessor",
+    "MARS",
+    "MCMC",
     "MaskedDecoding",
+    "Masking",
     "Matcher",
     "Model",
+    "Rejection",
+    "SMC",
+    "TokenTrie",
     "TokenizerIndex",
     "allocate_token_bitmask",
     "apply_token_bitmask_inplace",
@@ -86,6 +119,7 @@ __all__ = [
     "json_schema",
     "lark",
     "load",
+    "pressure",
     "python_type",
     "regex",
     "sample_instances",

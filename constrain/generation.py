@@ -9,8 +9,11 @@ from typing import Any, Protocol, cast, overload
 import numpy as np
 
 from constrain.compilation import compile as compile_grammar
-from constrain.decoders.contract import BatchSampler, Draw, LanguageModel, Sampler, StreamingSampler
+from constrain.decoders.contract import BatchSampler, Draw, LanguageModel, Progress, Sampler, StreamingSampler
 from constrain.decoders.masked import MaskedDecoding
+from constrain.decoders.samplers import AWRS, CARS, MARS, MCMC, SMC, ASAp, Checked, Masking, Rejection
+from constrain.decoders.samplers.estimators import accepted, resample
+from constrain.decoders.samplers.pressure import Pressure, pressure_of
 from constrain.grammars import ir
 from constrain.grammars.errors import ConstrainError
 from constrain.models import Prompt
@@ -18,13 +21,23 @@ from constrain.tokenizer_index.compiled import CompiledConstraint
 from constrain.tokenizer_index.index import TokenizerIndex
 from constrain.tokenizer_index.limits import Limits
 
-__all__ = ["Generation", "Stream", "TextModel", "generate", "stream"]
+__all__ = ["SAMPLERS", "Generation", "Stream", "TextModel", "generate", "pressure", "stream"]
 
 _DEFAULT_MAX_NEW_TOKENS = 1024
 
-_SAMPLERS: dict[str, Callable[[], Sampler]] = {
+SAMPLERS: dict[str, Callable[[], Sampler]] = {
     "greedy": lambda: MaskedDecoding(temperature=0),
     "sample": MaskedDecoding,
+    "masking": Masking,
+    "rejection": Rejection,
+    "asap": ASAp,
+    "cars": CARS,
+    "mars": MARS,
+    "mcmc": MCMC,
+    "mcmc-uniform": lambda: MCMC("uniform"),
+    "mcmc-priority": lambda: MCMC("priority"),
+    "awrs": AWRS,
+    "smc": SMC,
 }
 """Samplers that have names."""
 
@@ -70,7 +83,7 @@ class Generation:
 class _Target:
     """A constraint, and how a text of it is read."""
 
-    constraint: CompiledConstraint
+    constraint: CompiledConstraint | Checked
     read: Reader
 
     def generation(self, draw: Draw) -> Generation:
@@ -81,7 +94,7 @@ class _Target:
 def _target(wanted: Any, index: TokenizerIndex, limits: Limits | None) -> _Target:
     """The constraint of a grammar, a JSON Schema, a Python type, or a constraint as it is."""
     match wanted:
-        case CompiledConstraint():
+        case CompiledConstraint() | Checked():
             if wanted.index is not index and wanted.index.tokens[: len(index.tokens)] != index.tokens:
                 raise ConstrainError("the constraint was compiled for another vocabulary than the model's")
             return _Target(wanted, str)
@@ -110,12 +123,12 @@ def _python_type(wanted: Any) -> tuple[ir.Grammar, Reader]:
 
 def _sampler(sampler: Sampler | str | None) -> Sampler:
     if sampler is None:
-        return _SAMPLERS["greedy"]()
+        return SAMPLERS["greedy"]()
     if not isinstance(sampler, str):
         return sampler
-    if sampler not in _SAMPLERS:
-        raise ConstrainError(f"there is no sampler {sampler!r}; choose one of {sorted(_SAMPLERS)}, or make one")
-    return _SAMPLERS[sampler]()
+    if sampler not in SAMPLERS:
+        raise ConstrainError(f"there is no sampler {sampler!r}; choose one of {sorted(SAMPLERS)}, or make one")
+    return SAMPLERS[sampler]()
 
 
 def _room(model: TextModel, prompts: Sequence[Sequence[int]], max_new_tokens: int | None) -> int:
@@ -145,6 +158,7 @@ def generate(
     max_new_tokens: int | None = None,
     seed: int | None = None,
     limits: Limits | None = None,
+    progress: Progress | None = None,
 ) -> Generation: ...
 
 
@@ -158,6 +172,7 @@ def generate(
     max_new_tokens: int | None = None,
     seed: int | None = None,
     limits: Limits | None = None,
+    progress: Progress | None = None,
 ) -> list[Generation]: ...
 
 
@@ -170,6 +185,7 @@ def generate(
     max_new_tokens: int | None = None,
     seed: int | None = None,
     limits: Limits | None = None,
+    progress: Progress | None = None,
 ) -> Generation | list[Generation]:
     """Let a model write a text that obeys a constraint.
 
@@ -177,12 +193,17 @@ def generate(
     prompt            a text or a conversation (messages with "role" and "content"); or a list of these, which are
                       decoded as a batch and give a list of results
     grammar_or_type   a grammar, a compiled constraint, a Python type, or a JSON Schema as a dict; a list of these
-                      holds one for each prompt of a batch
-    sampler           "greedy" (the default), "sample", or a sampler such as `constrain.MaskedDecoding`
+                      holds one for each prompt of a batch.  A `Checked` constraint works with all samplers but
+                      "greedy" and "sample"
+    sampler           "greedy" (the default) or another of `SAMPLERS`, or a sampler such as `constrain.MaskedDecoding`;
+                      docs/samplers.md helps to choose.  Of a sampler whose draws may fail, the first that does not is
+                      taken; of `SMC`, one of its particles, by their weights.  Prompts that occur more than once with
+                      the same constraint are drawn together, and share what is learned
     max_new_tokens    the text is finished within so many tokens, its end included; 1024 unless given, and never more
                       than the model's context leaves
     seed              the same seed gives the same texts; a row's text depends on the seed and its place in the batch
     limits            for compiling the grammar
+    progress          called with how many prompts are done, and how many there are
 
     Raises ConstrainError when no text fits into the tokens, DeadEndError when the model rules out everything that the
     constraint allows, GrammarError for a grammar, type or schema that cannot be used.
@@ -191,9 +212,10 @@ def generate(
     several = grammar_or_type if isinstance(grammar_or_type, list) else [grammar_or_type] * len(prompts)
     if len(several) != len(prompts):
         raise ConstrainError(f"{len(several)} constraints for {len(prompts)} prompts")
-    targets = [_target(wanted, model.index, limits) for wanted in several]
+    made_of = {id(wanted): _target(wanted, model.index, limits) for wanted in several}
+    targets = [made_of[id(wanted)] for wanted in several]
     encoded = [model.encode(each) for each in prompts]
-    draws = _draws(_sampler(sampler), model, targets, encoded, _room(model, encoded, max_new_tokens), seed)
+    draws = _draws(_sampler(sampler), model, targets, encoded, _room(model, encoded, max_new_tokens), seed, progress)
     made = [target.generation(draw) for target, draw in zip(targets, draws, strict=True)]
     return made[0] if _is_one(prompt) else made
 
@@ -205,15 +227,69 @@ def _draws(
     prompts: Sequence[Sequence[int]],
     room: int,
     seed: int | None,
+    progress: Progress | None,
 ) -> list[Draw]:
     rngs = _generators(seed, len(prompts))
-    constraints = [target.constraint for target in targets]
     if isinstance(sampler, BatchSampler):
+        constraints = [_compiled(target) for target in targets]
         return sampler.draw_batch(model, constraints, prompts, max_new_tokens=room, rngs=rngs)
-    return [
-        sampler.draw(model, tokens, constraint, rng=rng, max_new_tokens=room)[0]
-        for constraint, tokens, rng in zip(constraints, prompts, rngs, strict=True)
-    ]
+    groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
+    for row, (target, tokens) in enumerate(zip(targets, prompts, strict=True)):
+        groups.setdefault((id(target), tuple(tokens)), []).append(row)
+    draws: dict[int, Draw] = {}
+    for rows in groups.values():
+        first = rows[0]
+        report = None if progress is None else _shifted(progress, len(draws), len(prompts))
+        found = _several(sampler, model, targets[first], prompts[first], len(rows), room, rngs[first], report)
+        draws.update(zip(rows, found, strict=True))
+    return [draws[row] for row in range(len(prompts))]
+
+
+def _shifted(progress: Progress, before: int, total: int) -> Progress:
+    """Progress of a part, told as that of the whole."""
+    return lambda done, _: progress(before + done, total)
+
+
+def _compiled(target: _Target) -> CompiledConstraint:
+    if isinstance(target.constraint, Checked):
+        raise ConstrainError("masked decoding cannot take back what a predicate refuses; choose another sampler")
+    return target.constraint
+
+
+def _several(
+    sampler: Sampler,
+    model: TextModel,
+    target: _Target,
+    tokens: Sequence[int],
+    count: int,
+    room: int,
+    rng: np.random.Generator,
+    progress: Progress | None = None,
+) -> list[Draw]:
+    """Texts of one prompt: of weighted particles some by their weights, else the first draws that do not fail."""
+    constraint = cast("CompiledConstraint", target.constraint)
+    if isinstance(sampler, SMC):
+        particles = max(count, sampler.particles)
+        weighted = sampler.draw(model, tokens, constraint, particles, rng, max_new_tokens=room)
+        return list(resample(weighted, count, rng))
+    return list(accepted(sampler, model, tokens, constraint, count, rng, max_new_tokens=room, progress=progress))
+
+
+def pressure(
+    model: TextModel,
+    prompt: Prompt,
+    grammar_or_type: Any,
+    tokens: Sequence[int],
+    *,
+    limits: Limits | None = None,
+) -> list[Pressure]:
+    """Where a constraint fights the model, at each token of a text such as `generate` returns.
+
+    See `constrain.decoders.samplers.pressure`; `pictures.save_pressure` there draws it.  Raises DeadEndError when the
+    constraint does not allow a token.
+    """
+    target = _target(grammar_or_type, model.index, limits)
+    return pressure_of(model, model.encode(prompt), target.constraint, tokens)
 
 
 class Stream(Iterator[str]):
@@ -272,9 +348,9 @@ def stream(
     room, (rng,) = _room(model, [tokens], max_new_tokens), _generators(seed, 1)
     chosen = _sampler(sampler)
     if isinstance(chosen, StreamingSampler):
-        steps = chosen.stream(model, target.constraint, tokens, max_new_tokens=room, rng=rng)
+        steps = chosen.stream(model, _compiled(target), tokens, max_new_tokens=room, rng=rng)
     else:
-        steps = _at_once(chosen.draw(model, tokens, target.constraint, rng=rng, max_new_tokens=room)[0])
+        steps = _at_once(_several(chosen, model, target, tokens, 1, room, rng)[0])
     return Stream(steps, target)
 
 

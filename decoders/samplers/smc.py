@@ -56,6 +56,7 @@ class SMC:
     twist           log ψ of unfinished texts, which guides
     temperature     of the target
     truncation      see `languages`
+    particles       how many `constrain.generate` uses; `draw` is told
     """
 
     proposal: Proposal | Literal["awrs", "mask"] = "awrs"
@@ -64,12 +65,15 @@ class SMC:
     twist: Potential | None = None
     temperature: float = 1.0
     truncation: Truncation = "reject"
+    particles: int = 16
 
     def __post_init__(self) -> None:
         if isinstance(self.proposal, str) and self.proposal not in _PROPOSALS:
             raise ValueError(f"there is no proposal {self.proposal!r}; choose one of {sorted(_PROPOSALS)}, or make one")
         if not 0 <= self.ess_threshold <= 1:
             raise ValueError("ess_threshold must lie between 0 and 1")
+        if self.particles < 1:
+            raise ValueError("particles must be at least 1")
 
     def draw(
         self,

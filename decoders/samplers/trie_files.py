@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 from array import array
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,7 @@ def save(trie: TokenTrie, path: str | Path) -> None:
     if trie.key is None or trie.key.startswith(UNNAMED):
         raise ConstrainError("only a trie of a constraint that can be identified is saved; give Checked a name")
     path = Path(path)
-    arrays = {name: np.array(getattr(trie, name)) for name in COLUMNS}
+    arrays: dict[str, Any] = {name: np.array(getattr(trie, name)) for name in COLUMNS}
     header = np.frombuffer(json.dumps({"format": _FORMAT, "key": trie.key}).encode(), np.uint8)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
