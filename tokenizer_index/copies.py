@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from constrain.grammars.automata._jit import kernel, memory_at
 
-KERNELS = "f431e3258f0ac593"
+KERNELS = "99dbd823e1a444b9"
 
 
 @kernel

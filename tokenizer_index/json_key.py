@@ -4,7 +4,7 @@ from constrain.grammars.automata._jit import Memory, inner
 from constrain.grammars.automata.nodes import NO_TEXT
 from constrain.grammars.automata.store import argument, at, cut, height, push, put
 
-KERNELS = "f431e3258f0ac593"
+KERNELS = "99dbd823e1a444b9"
 
 _QUOTE, _BACKSLASH = 0x22, 0x5C
 

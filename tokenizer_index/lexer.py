@@ -37,7 +37,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "f431e3258f0ac593"
+KERNELS = "99dbd823e1a444b9"
 
 
 @service

@@ -24,7 +24,7 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "8c5df19bf008092c"
+KERNELS = "99dbd823e1a444b9"
 
 _RULE = "rule"
 

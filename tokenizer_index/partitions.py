@@ -8,7 +8,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Cells, inner, kernel
 
-KERNELS = "f431e3258f0ac593"
+KERNELS = "99dbd823e1a444b9"
 
 _MIX = 0x9E3779B97F4A7C15 - (1 << 64)  # as an int64
 

@@ -40,7 +40,7 @@ from constrain.tokenizer_index.tables import TERMINAL_NODE, terminal_cell
 
 __all__ = ["is_separable"]
 
-KERNELS = "8c5df19bf008092c"
+KERNELS = "99dbd823e1a444b9"
 
 _MAX_STATES = 5_000
 

@@ -31,7 +31,7 @@ from constrain.grammars.automata.nodes import (
 )
 from constrain.grammars.automata.store import argument, height, intern, kind_of, push
 
-KERNELS = "f431e3258f0ac593"
+KERNELS = "99dbd823e1a444b9"
 
 # Flags of a specification; the last two also of MULTIPLE's `how`.
 HAS_LOW, LOW_IS_STRICT, HAS_HIGH, HIGH_IS_STRICT, HAS_GRAIN, HAS_ZERO, HAS_POSITIVE = 1, 2, 4, 8, 16, 32, 64
@@ -146,6 +146,13 @@ def _decimal(m: Memory, spec: int, phase: int, k: int, fraction: int, zeros: int
         k = 0 if phase != WHOLE else 1
     if not grained:
         fraction, zeros = 0, 0
+    elif not _has(m, spec, MAY_HAVE_EXPONENT):
+        # Behind the last digit that may be other than zero, zeros need not be counted.
+        most = max(0, -argument(m, spec, _GRAIN)) + 1
+        if phase == FRACTION and fraction > most and zeros > fraction - most:
+            fraction, zeros = most, zeros - (fraction - most)
+        elif phase == ZERO_FRACTION and fraction > most:
+            fraction, k = most, max(k, -most)
     if not _is_live(m, spec, phase, k, fraction, zeros, at_low, at_high):
         return EMPTY
     position = height(m)
@@ -231,6 +238,8 @@ def _reaches(value: int, lowest: int, highest: int) -> bool:
 def _exponent(m: Memory, phase: int, value: int, lowest: int, highest: int) -> int:
     if phase != BEHIND_E and not _reaches(value, lowest, highest):
         return EMPTY
+    if phase == IN_DIGITS and highest >= INFINITE:
+        value = min(value, lowest)  # all that is large enough is the same
     position = height(m)
     push(m, phase)
     push(m, value)

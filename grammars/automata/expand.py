@@ -56,7 +56,7 @@ from constrain.grammars.automata.store import (
     store_stack,
 )
 
-KERNELS = "f431e3258f0ac593"
+KERNELS = "99dbd823e1a444b9"
 
 # These build on this module.
 _json_transitions = linked("json_transitions", 1)

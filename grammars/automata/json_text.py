@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "f431e3258f0ac593"
+KERNELS = "99dbd823e1a444b9"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

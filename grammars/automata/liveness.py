@@ -37,7 +37,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "f431e3258f0ac593"
+KERNELS = "99dbd823e1a444b9"
 
 _VISITED = 32
 

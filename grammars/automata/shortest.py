@@ -69,7 +69,7 @@ from constrain.grammars.automata.store import (
     remember,
 )
 
-KERNELS = "f431e3258f0ac593"
+KERNELS = "99dbd823e1a444b9"
 
 RAW, WRITTEN = 0, 1
 SPECIAL = 1 << 24

@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "f431e3258f0ac593"
+KERNELS = "99dbd823e1a444b9"
 
 
 @inner

@@ -19,6 +19,7 @@ from constrain.grammars.ir import Relaxation
 from constrain.grammars.json_schema import numbers, strings
 from constrain.grammars.json_schema import values as sets
 from constrain.grammars.json_schema.array_machines import ArrayMachine, PlainArrayRequirement
+from constrain.grammars.json_schema.atoms import Atoms
 from constrain.grammars.json_schema.formulas import FALSE, TRUE, Formula, Formulas
 from constrain.grammars.json_schema.plain import plainly_has_values
 from constrain.grammars.json_schema.reader import ALL_KEYWORDS, COMBINATORS, read_schema
@@ -55,6 +56,7 @@ class NormalForms:
         self._constants: dict[str, Formula] = {}
         self._late: dict[Formula, Callable[[], Formula]] = {}
         self._open: set[Formula] = set()
+        self._atoms = Atoms(self)
         self._inhabited: dict[Formula, bool] = {TRUE: True, FALSE: False}
 
     # Formulas
@@ -130,6 +132,14 @@ class NormalForms:
         self._late.setdefault(formula, decide)
         return formula
 
+    def late(self, formula: Formula) -> Formula:
+        """What a postponed formula turns out to be."""
+        return self._late[formula]()
+
+    def given_values(self, number: int) -> Values:
+        """The values that the formula `number` of those given stands for."""
+        return self._given[number]
+
     # Values
 
     def parts(self, number: int) -> tuple[Part, ...]:
@@ -183,7 +193,7 @@ class NormalForms:
             case "or":
                 return self._any(payload)
             case "postponed":
-                return self.values(self._late[formula]())
+                return self.values(self.late(formula))
         return self._outside(payload)
 
     def _all(self, parts: tuple[Part, ...]) -> Values:
@@ -219,7 +229,7 @@ class NormalForms:
             case "or":
                 return self._all(tuple(map(negation, payload)))
             case "postponed":
-                return self.values(negation(self._late[formula]()))
+                return self.values(negation(self.late(formula)))
         raise TypeError(f"unexpected formula {kind}")
 
     # Emptiness
@@ -243,6 +253,9 @@ class NormalForms:
         if known is None:
             kind, number = self.formulas.definition(formula)
             if kind == "schema" and plainly_has_values(self.references[number].contents):
+                self._inhabited[formula] = True
+                return True
+            if self._atoms.satisfy(formula):
                 self._inhabited[formula] = True
                 return True
             self._decide(formula)

@@ -42,6 +42,9 @@ __all__ = [
 ]
 
 MAX_FACTOR = 1 << 30
+MAX_SEARCHED_FACTOR = 1 << 17
+"""The largest factor of multiples that other conditions apply to: whether a number can still become one of both is
+found by going through the remainders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +241,13 @@ def _magnitude(piece: Piece, exponent: bool, fraction: bool) -> Regular | None:
     if not positive:
         return Decimals(zero=True, positive=False, exponent=exponent, fraction=fraction)
     grain = _power_of_ten(piece.multiple)
-    exponent = exponent and all(_power_of_ten(one) is not None for one in piece.not_multiples)
+    if piece.multiple is not None and grain is None:
+        if zero and low is None and high is None and not piece.not_multiples:
+            return _multiples(piece.multiple, exponent, fraction, MAX_FACTOR)
+    if piece.not_multiples:
+        # With exponents no search would see that nothing but multiples of both can follow.
+        powers = all(_power_of_ten(one) is not None for one in piece.not_multiples)
+        exponent = exponent and powers and (piece.multiple is None or grain is not None)
     base: Regular = Decimals(
         zero=zero,
         low=_decimal(low),
@@ -251,16 +260,15 @@ def _magnitude(piece: Piece, exponent: bool, fraction: bool) -> Regular | None:
     )
     parts = [base]
     if piece.multiple is not None and grain is None:
-        recognised = _multiples(piece.multiple, exponent, fraction)
+        recognised = _multiples(piece.multiple, exponent, fraction, MAX_SEARCHED_FACTOR)
         parts.append(recognised)
-        if exponent:
-            parts.append(_leading_digits(recognised.scale, high, zero))
+        parts.append(_leading_digits(recognised.scale, high, zero))
     for excluded in sorted(piece.not_multiples):
         power = _power_of_ten(excluded)
         if power is not None:
-            parts.append(Complement(Decimals(grain=power)))
+            parts.append(Complement(Decimals(grain=power, exponent=exponent)))
         else:
-            parts.append(Complement(_multiples(excluded, False, True)))
+            parts.append(Complement(_multiples(excluded, False, True, MAX_SEARCHED_FACTOR)))
     return base if len(parts) == 1 else Intersection(tuple(parts))
 
 
@@ -300,12 +308,12 @@ def _leading_digits(scale: int, high: Fraction | None, zero: bool) -> Regular:
     return parts[0] if len(parts) == 1 else Union(tuple(parts))
 
 
-def _multiples(number: Fraction, exponent: bool, fraction: bool) -> Multiples:
+def _multiples(number: Fraction, exponent: bool, fraction: bool, limit: int) -> Multiples:
     scale = 0
     while (number * 10**scale).denominator != 1:
         scale += 1
     factor = (number * 10**scale).numerator
-    if factor > MAX_FACTOR:
+    if factor > limit:
         raise ResourceLimitError(f"multiples of {number} need too large an automaton", limit="max_grammar")
     return Multiples(factor, scale, exponent, fraction)
 

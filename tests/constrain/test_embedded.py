@@ -103,7 +103,7 @@ def test_grammars_tell_answers_apart(task: str, model: Model) -> None:
     verdicts = set()
     for example in chosen:
         answers = [other.answer for other in chosen]
-        answers += [example.answer[:-1], example.answer + " ", example.answer.replace("2", "7"), example.answer * 2]
+        answers += [example.answer[:-1], example.answer + ",", example.answer.replace("2", "7"), example.answer * 2]
         for answer in answers:
             matcher = constrain.compile(example.grammar(), model.index).matcher()
             obeys = matcher.accept_text(answer) and matcher.is_accepting
