@@ -273,7 +273,7 @@ class NormalForms:
             values = self.values(one)
             alternatives = [] if _has_scalar(values) else self._requirements(values)
             needs[one] = alternatives
-            if _has_scalar(values) or any(not alternative.formulas for alternative in alternatives):
+            if _has_scalar(values) or any(not each.formulas and each.holds({}) for each in alternatives):
                 self._inhabited[one] = True
                 continue
             for alternative in alternatives:
