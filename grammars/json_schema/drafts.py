@@ -9,7 +9,7 @@ from typing import Literal
 
 from constrain.grammars.errors import GrammarSyntaxError
 
-__all__ = ["ANNOTATIONS", "DRAFTS", "LATEST", "Draft", "Place", "draft_of"]
+__all__ = ["ANNOTATIONS", "DRAFTS", "LATEST", "Draft", "Place", "draft_named", "draft_of"]
 
 Place = Literal["schema", "list", "map", "schema or list", "dependencies"]
 """How sub-schemas stand below a keyword."""
@@ -65,6 +65,7 @@ class Draft:
     boolean_bounds    whether `exclusiveMinimum` is a flag beside `minimum`
     plain_integers    whether an integer is what is written without a point, not a whole number
     boolean_schemas   whether `true` and `false` are schemas
+    asserts_formats   whether `format` restricts strings whatever the caller says (a vocabulary can ask for that)
     """
 
     name: str
@@ -76,6 +77,7 @@ class Draft:
     boolean_bounds: bool = False
     plain_integers: bool = False
     boolean_schemas: bool = True
+    asserts_formats: bool = False
 
     def __hash__(self) -> int:
         return hash(self.uri)
@@ -98,6 +100,23 @@ _2019 = Draft("2019-09", "https://json-schema.org/draft/2019-09/schema", _PLACES
 LATEST = Draft("2020-12", "https://json-schema.org/draft/2020-12/schema", _PLACES_2020, _ASSERTIONS_2020)
 
 DRAFTS = {draft.uri: draft for draft in (_4, _6, _7, _2019, LATEST)}
+
+
+_NAMES = {"4": _4, "6": _6, "7": _7, "2019": _2019, "2019-09": _2019, "2020": LATEST, "2020-12": LATEST}
+
+
+def draft_named(name: int | str | None) -> Draft:
+    """The draft of a number (4, 6, 7, 2019, 2020), of "2019-09" or "2020-12", or of a URI; the latest for None.
+
+    Raises ValueError for any other name.
+    """
+    if name is None:
+        return LATEST
+    text = str(name)
+    found = _NAMES.get(text) or DRAFTS.get(text.rstrip("#"))
+    if found is None:
+        raise ValueError(f"draft is one of {', '.join(_NAMES)} or the URI of its meta-schema, not {name!r}")
+    return found
 
 
 def draft_of(contents: object, default: Draft = LATEST) -> Draft:

@@ -9,7 +9,7 @@ import referencing
 from constrain.grammars import ir
 from constrain.grammars.errors import GrammarSyntaxError, UnsatisfiableConstraintError
 from constrain.grammars.json_schema.causes import cause_of_emptiness
-from constrain.grammars.json_schema.drafts import LATEST, draft_of
+from constrain.grammars.json_schema.drafts import Draft, draft_named
 from constrain.grammars.json_schema.formulas import FALSE, TRUE, Formula
 from constrain.grammars.json_schema.lexemes import TextOptions
 from constrain.grammars.json_schema.normal_forms import NormalForms
@@ -29,6 +29,7 @@ def json_schema(
     exponents: bool = True,
     formats: bool = True,
     lenient: bool = False,
+    draft: int | str | None = None,
     registry: "referencing.Registry[Any] | None" = None,
 ) -> ir.Grammar:
     """JSON texts that a schema allows.
@@ -40,6 +41,7 @@ def json_schema(
     exponents        whether numbers may have exponents
     formats          whether `format` restricts strings
     lenient          leave out what cannot be enforced, and list it in the grammar's `relaxed`
+    draft            of a schema without `$schema`: 4, 6, 7, 2019, 2020 or the URI of a meta-schema; None: 2020-12
     registry         documents that references may lead to; nothing is fetched
 
     Raises UnsupportedSchemaError, with a JSON Pointer, for what cannot be enforced, UnsatisfiableConstraintError when
@@ -51,11 +53,14 @@ def json_schema(
         raise ValueError('escapes is "any" or "needed"')
     text, document = parsed(schema)
     options = TextOptions(whitespace_of(whitespace), property_order == "schema", escapes == "any", exponents)
-    printer, start, relaxed = _printer(text, document, options, formats=formats, lenient=lenient, registry=registry)
+    named = draft_named(draft)
+    printer, start, relaxed = _printer(
+        text, document, options, draft=named, formats=formats, lenient=lenient, registry=registry
+    )
     key = (
         ""
         if registry is not None
-        else repr(("json_schema", text, property_order, whitespace, escapes, exponents, formats, lenient))
+        else repr(("json_schema", text, property_order, whitespace, escapes, exponents, formats, lenient, named.name))
     )
     return ir.Grammar(f"r{start}", {}, make_rule=printer.rule, key=key, source=text, relaxed=relaxed)
 
@@ -106,11 +111,12 @@ def _printer(
     document: Any,
     options: TextOptions,
     *,
+    draft: Draft,
     formats: bool,
     lenient: bool,
     registry: "referencing.Registry[Any] | None",
 ) -> tuple[Printer, Formula, tuple[ir.Relaxation, ...]]:
-    references = References(document, draft_of(document, LATEST), registry, text=text)
+    references = References(document, draft, registry, text=text)
     forms = NormalForms(references, asserts_formats=formats, lenient=lenient)
     constant = {True: TRUE, False: FALSE}
     start = constant[document] if isinstance(document, bool) else forms.formulas.schema(references.root)

@@ -302,7 +302,8 @@ def format(value: Any, schema: "Schema", forms: "NormalForms") -> "Part | None":
     if not isinstance(value, str):
         raise malformed(schema, "format", "a string")
     language, superset = format_language(value), format_superset(value)
-    if language is None or superset is None or not forms.asserts_formats:
+    asserted = forms.asserts_formats or schema.scope.draft.asserts_formats
+    if language is None or superset is None or not asserted:
         return None
     keep_program(language)
     holds = Values(strings=language)

@@ -18,7 +18,8 @@ import referencing.exceptions
 import referencing.jsonschema
 
 from constrain.grammars.errors import UnsupportedSchemaError
-from constrain.grammars.json_schema.drafts import Draft, draft_of
+from constrain.grammars.json_schema.drafts import DRAFTS, LATEST, Draft, draft_of
+from constrain.grammars.json_schema.vocabularies import dialect_of
 
 __all__ = ["References", "Schema", "Scope"]
 
@@ -46,6 +47,13 @@ class Schema:
 
 def _token(part: object) -> str:
     return str(part).replace("~", "~0").replace("/", "~1")
+
+
+def _joined(base: str, reference: str) -> str:
+    """A URI reference made absolute; unlike `urljoin` also where the base is no hierarchical URI, as a URN is."""
+    if not reference or reference.startswith("#"):
+        return urldefrag(base).url + reference
+    return urljoin(base, reference)
 
 
 def _contains_id(contents: Any, keyword: str) -> bool:
@@ -79,16 +87,25 @@ def _is_one_resource(document: Any, keyword: str, text: str) -> bool:
 
 
 class References:
-    """The schemas of one document, and of those that it refers to."""
+    """The schemas of one document, and of those that it refers to.
+
+    `default` is the draft of a document that does not name one.
+    """
 
     def __init__(
-        self, document: Any, draft: Draft, registry: "referencing.Registry[Any] | None" = None, *, text: str = ""
+        self,
+        document: Any,
+        default: Draft = LATEST,
+        registry: "referencing.Registry[Any] | None" = None,
+        *,
+        text: str = "",
     ) -> None:
         self._document, self._given = document, registry
+        draft = self._draft_of(document, default)
         self._schemas: list[Schema] = []
         self._numbers: dict[tuple[int, Scope], int] = {}
         identifier = document.get(draft.id_keyword) if isinstance(document, dict) else None
-        base = identifier.rstrip("#") if isinstance(identifier, str) else ""
+        base = urldefrag(identifier).url if isinstance(identifier, str) else ""
         self._root_scope = Scope(draft, base, (base,))
         self._is_plain = _is_one_resource(document, draft.id_keyword, text)
         self.root = self._number(document, self._root_scope, "")
@@ -117,11 +134,11 @@ class References:
 
     def _entered(self, contents: Any, scope: Scope) -> Scope:
         """The scope inside a schema, which may be a resource of its own."""
-        draft = draft_of(contents, scope.draft)
+        draft = self._draft_of(contents, scope.draft)
         identifier = contents.get(draft.id_keyword) if isinstance(contents, dict) else None
         if not isinstance(identifier, str) or (draft.lone_ref and ("$ref" in contents or identifier.startswith("#"))):
             return scope
-        return self._within(draft, urldefrag(urljoin(scope.base, identifier)).url, scope.entered)
+        return self._within(draft, urldefrag(_joined(scope.base, identifier)).url, scope.entered)
 
     @staticmethod
     def _within(draft: Draft, base: str, entered: tuple[str, ...]) -> Scope:
@@ -131,7 +148,8 @@ class References:
 
     def referred(self, schema: Schema, reference: str) -> int:
         """The schema that `$ref` names.  Raises UnsupportedSchemaError when there is none."""
-        if self._is_plain and schema.scope is self._root_scope and reference.startswith("#"):
+        is_pointer = reference == "#" or reference.startswith("#/")
+        if is_pointer and self._is_plain and schema.scope is self._root_scope:
             contents = self._pointed(schema, reference)
             return self._number(contents, schema.scope, unquote(reference[1:]))
         return self._found(schema, "$ref", reference)[0]
@@ -139,8 +157,6 @@ class References:
     def _pointed(self, schema: Schema, reference: str) -> Any:
         pointer = unquote(reference[1:])
         node = self._document
-        if pointer and not pointer.startswith("/"):
-            raise self._unresolved(schema, "$ref", reference)
         for token in pointer.split("/")[1:]:
             token = token.replace("~1", "/").replace("~0", "~")
             if isinstance(node, Mapping) and token in node:
@@ -170,7 +186,10 @@ class References:
 
     def _found(self, schema: Schema, keyword: str, reference: str) -> tuple[int, str, bool]:
         """The schema that a reference names, its fragment, and whether that is a dynamic anchor."""
-        uri, fragment = urldefrag(urljoin(schema.scope.base, reference))
+        uri, fragment = urldefrag(_joined(schema.scope.base, reference))
+        if uri == self._root_scope.base and fragment in self._anchors_by_id:
+            contents, pointer = self._anchors_by_id[fragment]
+            return self._number(contents, self._root_scope, pointer), fragment, False
         try:
             resolver = self._registry.resolver(uri)
             resolved = resolver.lookup(f"#{fragment}")
@@ -185,7 +204,39 @@ class References:
     def _draft_at(self, base: str, default: Draft) -> Draft:
         if base == self._root_scope.base:
             return self._root_scope.draft
-        return draft_of(self._registry.contents(base), default)
+        return self._draft_of(self._registry.contents(base), default)
+
+    def _draft_of(self, contents: object, default: Draft) -> Draft:
+        """The draft or dialect that a document names; the meta-schema of a dialect is looked for in the registry."""
+        found = draft_of(contents, default)
+        uri = contents.get("$schema") if isinstance(contents, Mapping) else None
+        if self._given is None or not isinstance(uri, str) or uri.rstrip("#") in DRAFTS:
+            return found
+        try:
+            meta_schema = self._given.contents(uri.rstrip("#"))
+        except referencing.exceptions.NoSuchResource:
+            return found
+        return dialect_of(meta_schema, draft_of(meta_schema, default))
+
+    @cached_property
+    def _anchors_by_id(self) -> dict[str, tuple[Any, str]]:
+        """Schemas of the document with `$id: "#name"` in drafts that forbid it, by the name, with their places.
+
+        Until draft 7 that is an anchor; documents that name no draft often mean it so.
+        """
+        if self._root_scope.draft.lone_ref:
+            return {}
+        found: dict[str, tuple[Any, str]] = {}
+        pending: list[tuple[Any, str]] = [(self._document, "")]
+        while pending:
+            node, pointer = pending.pop()
+            items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+            if isinstance(node, dict):
+                identifier = node.get("$id")
+                if isinstance(identifier, str) and len(identifier) > 1 and identifier.startswith("#"):
+                    found.setdefault(identifier[1:], (node, pointer))
+            pending.extend((one, f"{pointer}/{_token(name)}") for name, one in items)
+        return found
 
     def _is_dynamic(self, uri: str, anchor: str) -> bool:
         try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from constrain.grammars.errors import GrammarError, ResourceLimitError, UnsupportedSchemaError
-from constrain.grammars.json_schema.drafts import ANNOTATIONS, LATEST, Draft, draft_of
+from constrain.grammars.json_schema.drafts import ANNOTATIONS, Draft, draft_named
 from constrain.grammars.json_schema.formats import FORMATS
 from constrain.grammars.json_schema.front_end import json_schema, parsed
 from constrain.grammars.json_schema.normal_forms import NormalForms
@@ -37,7 +37,7 @@ _COMPANIONS = {
 }
 
 
-def support_report(schema: Any, *, formats: bool = True) -> list[SupportEntry]:
+def support_report(schema: Any, *, formats: bool = True, draft: int | str | None = None) -> list[SupportEntry]:
     """What becomes of every keyword of a schema, in the order of the document.
 
     "enforced": no text is allowed that violates it; "annotation": it says nothing about which values are valid, in the
@@ -47,7 +47,7 @@ def support_report(schema: Any, *, formats: bool = True) -> list[SupportEntry]:
     text, document = parsed(schema)
     if isinstance(document, bool):
         return []
-    references = References(document, draft_of(document, LATEST), text=text)
+    references = References(document, draft_named(draft), text=text)
     forms = NormalForms(references, asserts_formats=formats)
     entries: list[SupportEntry] = []
     pending = deque([references.root])
@@ -61,14 +61,14 @@ def support_report(schema: Any, *, formats: bool = True) -> list[SupportEntry]:
             if number not in seen:
                 seen.add(number)
                 pending.append(number)
-    late = {(entry.pointer, entry.keyword): entry for entry in _late_entries(text, formats)}
+    late = {(entry.pointer, entry.keyword): entry for entry in _late_entries(text, formats, draft)}
     return [late.pop((entry.pointer, entry.keyword), entry) for entry in entries] + list(late.values())
 
 
-def _late_entries(text: str, formats: bool) -> Iterable[SupportEntry]:
+def _late_entries(text: str, formats: bool, draft: int | str | None) -> Iterable[SupportEntry]:
     """What only comes up when the schema is compiled as a whole."""
     try:
-        for one in json_schema(text, formats=formats, lenient=True).relaxed:
+        for one in json_schema(text, formats=formats, draft=draft, lenient=True).relaxed:
             yield SupportEntry(one.pointer, one.keyword, "unsupported", one.reason)
     except ResourceLimitError as error:
         yield SupportEntry("", "", "unsupported", error.reason)
