@@ -20,6 +20,7 @@ from typing import Any
 
 from constrain.grammars import ir
 from constrain.grammars.errors import GrammarSyntaxError
+from constrain.grammars.lark_templates import TemplateError, check_templates
 from constrain.grammars.regex import regex_language
 from constrain.grammars.regex.syntax import Flags
 from constrain.grammars.regular import Literal, Regular
@@ -148,9 +149,13 @@ def lark(
         raise GrammarSyntaxError(f"the grammar is longer than {_MAX_LENGTH} characters")
     try:
         loaded, _ = load_grammar(text, "<grammar>", [os.fspath(path) for path in import_paths], False)
+        check_templates(loaded.rule_defs)
         definitions, rules, ignored = loaded.compile([start], "*")
     except LarkError as error:
         raise _syntax_error(str(error), text) from error
+    except TemplateError as error:
+        at = _definition(error.template, text)
+        raise GrammarSyntaxError(str(error), source=text, line=at.line, column=at.column) from error
     except RecursionError as error:
         raise GrammarSyntaxError("the grammar is nested too deeply", source=text) from error
     if not any(str(rule.origin.name) == start for rule in rules):
