@@ -18,6 +18,7 @@ from typing import Any
 
 import typer
 
+from constrain.cli.bench import bench
 from constrain.cli.cache import cache
 from constrain.cli.check import check
 from constrain.cli.compile import compile_command
@@ -57,6 +58,7 @@ app = typer.Typer(
 )
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
+app.add_typer(bench, name="bench")
 app.add_typer(cache, name="cache")
 
 
