@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from constrain.grammars.automata._jit import kernel, memory_at
 
-KERNELS = "99dbd823e1a444b9"
+KERNELS = "8dbe70eba44273e5"
 
 
 @kernel

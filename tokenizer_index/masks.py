@@ -97,7 +97,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "99dbd823e1a444b9"
+KERNELS = "8dbe70eba44273e5"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16

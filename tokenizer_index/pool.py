@@ -49,7 +49,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["Pool", "PooledRow", "content_key"]
 
-KERNELS = "99dbd823e1a444b9"
+KERNELS = "8dbe70eba44273e5"
 
 CAPACITY = 4096
 

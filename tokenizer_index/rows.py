@@ -51,7 +51,7 @@ from constrain.grammars.automata.store import (
 from constrain.tokenizer_index.tables import NEEDED_NODE
 from constrain.tokenizer_index.view import CHILD_OFFSETS, CHILDREN, NODE_WIDTH, SAME, TRIE, child_from
 
-KERNELS = "99dbd823e1a444b9"
+KERNELS = "8dbe70eba44273e5"
 
 # Forms of a row, the first cell of its record in the store, and what follows it.
 SMALL = 0  # number of tokens, tokens…, number of exits, (trie node, payload)…

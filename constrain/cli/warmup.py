@@ -9,6 +9,7 @@ import pkgutil
 import time
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ _SCHEMA = {
     "required": ["name"],
 }
 _TEXT = b'{"name": "ab", "tags": ["a", "b"], "score": 1.5, "x-1": "a", "other": {"k": [null, -1e3]}}'
-_LARK = 'start: start "+" start | "(" start ")" | NAME\nNAME: /[a-z]+/\n%ignore " "\n'
+_LARK = 'start: start "+" start | "(" start ")" | NAME NAME*\nNAME: /[a-z]+/\n%ignore " "\n'
 _EBNF = 'root ::= "(" root? ")" ([a-z]{2,500} "forced text")* | root "+" <|end|>'
 
 
@@ -58,8 +59,9 @@ def kernel_folders() -> list[Path]:
 def _vocabulary() -> Any:
     from constrain.tokenizer_index.vocabulary import Vocabulary
 
-    words = [b'",', b'{"', b'": ', b'"]', b"ab", b"abc", b" a", b" ab", b"forced", b" text", b"xt"]
-    tokens = (*(bytes([byte]) for byte in range(256)), *words, b"", b"")
+    words = [b'",', b'{"', b'": ', b'"]', b"abc", b" ab", b"forced", b" text"]
+    pairs = [bytes(pair) for pair in product(range(0x20, 0x7F), repeat=2)]  # the rows of strings become large ones
+    tokens = (*(bytes([byte]) for byte in range(256)), *words, *pairs, b"", b"")
     end = len(tokens) - 1
     special = {"<|end|>": end - 1, "<end>": end}
     return Vocabulary(tokens, special, (end,), True, lambda text: list(text.encode()))
@@ -69,17 +71,20 @@ def _use(grammar: "Grammar", index: Any, text: bytes) -> None:
     """Ask a matcher everything that compiles a kernel."""
     import constrain
 
-    matcher = constrain.compile(grammar, index).matcher()
+    compiled = constrain.compile(grammar, index)
+    matcher = compiled.matcher()
     bitmask = constrain.allocate_token_bitmask(1, index.vocab_size)
     for byte in text:
         matcher.fill_next_token_bitmask(bitmask)
         if not matcher.accept_token(byte):
             raise AssertionError(f"{text!r} is not in the language of the warm-up")
     matcher.fill_next_token_bitmask(bitmask)
-    matcher.forced_tokens()
     matcher.reset()
+    matcher.forced_tokens()
     matcher.accept_text(text[:1])
-    constrain.example(grammar)
+    matcher.shortest_completion()
+    constrain.BatchMatcher([matcher]).fill_next_token_bitmask(bitmask)
+    compiled.start.states.engine.plain_mask(compiled.start.number, 0, bitmask[0])
 
 
 def exercise() -> None:
@@ -89,10 +94,11 @@ def exercise() -> None:
 
     index = TokenizerIndex.from_tokenizer(_vocabulary(), cache=False)
     _use(constrain.json_schema(_SCHEMA), index, _TEXT)
-    _use(constrain.lark(_LARK), index, b"a + (b)")
+    _use(constrain.lark(_LARK), index, b"a + (b c)")
     _use(constrain.ebnf(_EBNF), index, b"()ab")
     _use(constrain.regex(r"(?=.*\d)(?!ab)\w{2,40}(?<!1)"), index, b"x1y")
     _use(constrain.choice(["forced text", "forced"]), index, b"forced")
+    constrain.compile(constrain.regex("[ab]{2}"), index).token_dfa()
 
 
 def warmup(as_json: AsJson = False) -> None:

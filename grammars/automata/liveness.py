@@ -37,7 +37,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "99dbd823e1a444b9"
+KERNELS = "8dbe70eba44273e5"
 
 _VISITED = 32
 

@@ -267,7 +267,7 @@ def test_what_pydantic_writes_is_allowed_and_comes_back(wanted: Any, value: Any,
         (pydantic.HttpUrl, '"https://1.2.3.999"'),
         (pydantic.Base64Bytes, '"a"'),
     ],
-    ids=str,
+    ids=lambda one: one if isinstance(one, str) else getattr(one, "__name__", str(one)),
 )
 def test_what_pydantic_refuses_is_not_allowed(wanted: Any, text: str, index: TokenizerIndex) -> None:
     """Where JSON Schema's own words would allow it."""
@@ -406,7 +406,7 @@ class Pair(enum.Enum):
         (ship, "ship"),
         (Deep, "Deep.*within others"),
     ],
-    ids=str,
+    ids=lambda one: one if isinstance(one, str) else getattr(one, "__name__", str(one)),
 )
 def test_types_without_values_in_json_are_refused(wanted: Any, message: str) -> None:
     """The error names the type, and what of it."""
