@@ -1,6 +1,6 @@
 """The official JSON Schema Test Suite through this library: which of its tests are decided as it says.
 
-    python benchmarks/json_schema_suite.py FOLDER [--draft 2020-12] [--draft 7] [--quick] [--json FILE]
+    python benchmarks/json_schema_suite.py FOLDER [--draft 2020-12] [--draft 7] [--quick] [--json FILE] [--record FILE]
 
 FOLDER has the suite as one group a line, `draft2020-12.jsonl` and so on, and `remotes.json`, an object of the remote
 documents by name.  The setting is the suite's own: schemas without `$schema` are of the draft tested, remote documents
@@ -9,11 +9,11 @@ json.dumps, read byte by byte, members in any order.
 
 There are two countings.  "decided": a schema that is refused because no value obeys it rejects every instance, which
 is what the suite asks for.  "compiled": any refused schema fails all its tests.  `--quick` takes every tenth group.
+`--record` writes the tests not passed; reasons that the file has already are kept.
 """
 
 import argparse
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -137,6 +137,21 @@ def percentages(found: Iterable[Outcome]) -> dict[str, dict[str, Any]]:
     }
 
 
+def not_passed(found: Iterable[Outcome]) -> dict[str, str]:
+    """The names of the tests not passed, with verdicts and reasons."""
+    return {one.name: f"{one.verdict}: {one.reason}".removesuffix(": ") for one in found if one.verdict != "pass"}
+
+
+def record(path: Path, results: dict[str, dict[str, str]]) -> None:
+    """Write the tests not passed by drafts, with the reasons that the file has for those with the same verdict."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for draft, tests in results.items():
+        for name, reason in known.get(draft, {}).items():
+            if name in tests and tests[name].split(":")[0] == reason.split(":")[0]:
+                tests[name] = reason
+    path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -144,6 +159,7 @@ def main() -> None:
     parser.add_argument("--draft", action="append", choices=DRAFTS, help="2020-12 and 7 unless told")
     parser.add_argument("--quick", action="store_true", help="every tenth group")
     parser.add_argument("--json", type=Path, help="write figures and the tests not passed to a file")
+    parser.add_argument("--record", type=Path, help="write the tests not passed to a file")
     arguments = parser.parse_args()
     index, results = byte_index(), {}
     for draft in arguments.draft or ["2020-12", "7"]:
@@ -156,11 +172,12 @@ def main() -> None:
                 f" {row['compiled']:.1f} %, {row['verdicts']}",
                 flush=True,
             )
-        not_passed = {one.name: f"{one.verdict}: {one.reason}".rstrip(": ") for one in found if one.verdict != "pass"}
-        results[draft] = {"figures": figures, "not_passed": not_passed}
+        results[draft] = {"figures": figures, "not_passed": not_passed(found)}
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if arguments.record:
+        record(arguments.record, {draft: result["not_passed"] for draft, result in results.items()})
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
