@@ -34,7 +34,6 @@ class Model:
     def __init__(self, hf_model: Any, hf_tokenizer: Any, index: TokenizerIndex) -> None:
         self.hf_model, self.hf_tokenizer, self.index = hf_model, hf_tokenizer, index
         self.context_length = _context_length(hf_model.config)
-        self._scorer: Scorer | None = None
 
     @property
     def device(self) -> torch.device:
@@ -79,14 +78,14 @@ class Model:
         return HuggingFaceSession(self.hf_model, prompts, self.index.vocab_size)
 
     def scorer(self) -> "Scorer":
-        """Laws of the next token after many prefixes; see `decoders.samplers.scoring`.
+        """Laws of the next token after many prefixes, new each time; see `decoders.samplers.scoring`.
 
-        What has been read is kept, and read once, if the model's key-value cache can be taken apart.
+        What has been read is kept, and read once, if the model's key-value cache can be taken apart.  A new one knows
+        nothing, so that what is drawn does not depend, by rounding, on what was drawn before.
         """
-        if self._scorer is None:
-            shares = shares_prefixes(self.hf_model)
-            self._scorer = PrefixScorer(self.hf_model, self.index.vocab_size) if shares else SessionScorer(self)
-        return self._scorer
+        if shares_prefixes(self.hf_model):
+            return PrefixScorer(self.hf_model, self.index.vocab_size)
+        return SessionScorer(self)
 
     def __repr__(self) -> str:
         return f"Model({type(self.hf_model).__name__}, {self.index!r})"

@@ -51,9 +51,9 @@ def test_a_prompt_is_read_once() -> None:
     model = constrain.wrap(transformer.llama(), transformer.tokenizer())
     constraint = constrain.compile(constrain.regex("[abc]{3}"), model.index)
     prompt = model.encode("a rather long prompt, read once and for all")
-    CARS().draw(model, prompt, constraint, 20, np.random.default_rng(0), max_new_tokens=6)
     scorer = model.scorer()
     assert isinstance(scorer, PrefixScorer)
+    CARS().draw(scorer, prompt, constraint, 20, np.random.default_rng(0), max_new_tokens=6)  # type: ignore[arg-type]
     assert scorer.tokens_read < 2 * len(prompt) + 20 * 6
 
 
