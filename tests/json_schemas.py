@@ -4,8 +4,9 @@ Names and values come from small vocabularies, so that keywords meet each other:
 and outside of bounds, members are spoken of from several sides.  Everything is made by a `random.Random`, so that tests
 and long campaigns share it; `schemas_with_values` is the Hypothesis strategy.
 
-The validator is `jsonschema` with three of its keywords made exact: it computes `multipleOf` and `type: integer` with
-floats, and `uniqueItems` by sorting, for which `[1]` and `[true]` are neighbours in any order.
+The validator is `jsonschema` with four of its keywords made exact: it computes `multipleOf` and `type: integer` with
+floats, and `uniqueItems` by sorting, for which `[1]` and `[true]` are neighbours in any order; and in draft 2019-09 it
+takes the keywords of an `additionalProperties` for names of members that this evaluates.
 """
 
 import json
@@ -511,7 +512,9 @@ def texts_near(document: Any, choice: random.Random, count: int) -> list[str]:
 
 
 def _is_integer(_: Any, instance: Any) -> bool:
-    return isinstance(instance, int | Decimal) and not isinstance(instance, bool) and instance % 1 == 0
+    return (
+        isinstance(instance, int | Decimal) and not isinstance(instance, bool) and Fraction(instance).denominator == 1
+    )
 
 
 def _is_plain_integer(_: Any, instance: Any) -> bool:
@@ -539,10 +542,10 @@ def canonical(value: Any) -> Any:
     return "number", Fraction(value)
 
 
-def _exact(validator: Any, is_integer: Any = _is_integer) -> Any:
+def _exact(validator: Any, is_integer: Any = _is_integer, **keywords: Any) -> Any:
     return validators.extend(
         validator,
-        {"multipleOf": _multiple_of, "uniqueItems": _unique_items},
+        {"multipleOf": _multiple_of, "uniqueItems": _unique_items, **keywords},
         type_checker=validator.TYPE_CHECKER.redefine("integer", is_integer),
     )
 
@@ -551,7 +554,10 @@ _EXACT = {
     4: _exact(jsonschema.Draft4Validator, _is_plain_integer),
     6: _exact(jsonschema.Draft6Validator),
     7: _exact(jsonschema.Draft7Validator),
-    2019: _exact(jsonschema.Draft201909Validator),
+    2019: _exact(
+        jsonschema.Draft201909Validator,
+        unevaluatedProperties=jsonschema.Draft202012Validator.VALIDATORS["unevaluatedProperties"],
+    ),
     2020: _exact(jsonschema.Draft202012Validator),
 }
 
