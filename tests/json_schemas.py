@@ -582,14 +582,29 @@ def _python_pattern(pattern: str) -> str:
 
 
 def parsed(text: str) -> Any:
-    """The value of a JSON text, with exact numbers."""
-    return json.loads(text, parse_float=Decimal)
+    """The value of a JSON text, with exact numbers.  Raises ValueError for a name that occurs twice in an object."""
+    return json.loads(text, parse_float=Decimal, object_pairs_hook=_members)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError(f"a name occurs twice: {[name for name, _ in pairs]}")
+    return members
 
 
 def validator_of(document: Any, draft: int = 2020) -> Any:
     """An exact validator, which asserts all formats in all drafts, for values that `parsed` reads."""
     kind = _EXACT[draft]
     return kind(_with_python_patterns(parsed(json.dumps(document))), format_checker=jsonschema.FormatChecker())
+
+
+def plain_validator_of(document: Any) -> Any:
+    """An exact validator of the draft that a schema names, else 2020-12; its patterns are read as Python's."""
+    drafts = {uri.rstrip("#"): draft for draft, uri in DRAFTS.items()}
+    named = document.get("$schema") if isinstance(document, dict) else None
+    kind = _EXACT[drafts.get(named.rstrip("#"), 2020) if isinstance(named, str) else 2020]
+    return kind(parsed(json.dumps(document)), format_checker=jsonschema.FormatChecker())
 
 
 # Strategies
