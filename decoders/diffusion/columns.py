@@ -1,0 +1,45 @@
+"""From weights of tokens to weights of classes of tokens, the step that costs most where vocabularies are large.
+
+Tokens that may come nowhere are never looked at.  The rest are brought into the order of their classes; a large class
+is then a slice that is reduced as such, the small ones are reduced together by scattering.
+"""
+
+import torch
+
+from constrain.decoders.diffusion.semirings import BEST, Semiring
+
+__all__ = ["Columns"]
+
+_LARGE = 512
+
+
+class Columns:
+    """Classes of tokens: `classes` (V,) int64, of which only those flagged in `live` (classes,) bool are used."""
+
+    def __init__(self, classes: torch.Tensor, live: torch.Tensor) -> None:
+        self.classes, self.count = classes, len(live)
+        used = live[classes].nonzero().flatten()
+        sizes = torch.bincount(classes[used], minlength=self.count)
+        small = used[sizes[classes[used]] < _LARGE]
+        self._small, self._small_classes = small, classes[small]
+        self._large = [(c, (classes == c).nonzero().flatten()) for c in (sizes >= _LARGE).nonzero().flatten().tolist()]
+
+    def reduce(self, semiring: Semiring, weights: torch.Tensor) -> torch.Tensor:
+        """Sums of (..., V) by class, (..., classes); -inf for classes that are not used."""
+        found = semiring.scatter(weights[..., self._small], self._small_classes, self.count)
+        for number, tokens in self._large:
+            found[..., number] = semiring.reduce(weights[..., tokens])
+        return found
+
+    def best(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The largest weight of each class and the first token that has it, both (..., classes); token 0 for none."""
+        few = weights[..., self._small]
+        largest = BEST.scatter(few, self._small_classes, self.count)
+        nowhere = len(self.classes)
+        places = torch.where(few == largest[..., self._small_classes], self._small, nowhere)
+        tokens = torch.full(largest.shape, nowhere, device=weights.device)
+        tokens.scatter_reduce_(-1, self._small_classes.expand_as(places), places, "amin")
+        for number, members in self._large:
+            value, place = weights[..., members].max(dim=-1)
+            largest[..., number], tokens[..., number] = value, members[place]
+        return largest, torch.where((tokens == nowhere) | (largest == -torch.inf), 0, tokens)
