@@ -234,10 +234,13 @@ def genlm_rows(
     (end,) = model.index.end_tokens
     repeats, particles = (1 if quick else 5), 10
     counting = CountingModel(model)
-    laws = Laws(counting, prompt, temperature=temperature)
+
+    def fresh() -> Laws:
+        return Laws(counting, prompt, temperature=temperature)
+
     try:
-        task = GenlmTask(laws, model.index.tokens, end, regex=settings.get("regex"), lark=settings.get("lark"))
-        seconds, log_z, succeeded = task.run(particles, settings["length"] - 1, repeats, 0)
+        task = GenlmTask(fresh(), model.index.tokens, end, regex=settings.get("regex"), lark=settings.get("lark"))
+        seconds, log_z, succeeded = task.run(particles, settings["length"] - 1, repeats, fresh)
     except Exception as error:  # whatever a rival raises is a result
         return {"genlm-control awrs": {"error": f"{type(error).__name__}: {error}"[:200]}}
     theirs = _costs(seconds, counting, particles * repeats) | {"valid": succeeded, "log_z": log_z}

@@ -114,7 +114,8 @@ class _State:
         log_valid = np.array([trie.log_valid[node] for node in before])
         self.log_probability = math.fsum(log_p.tolist())
         self.log_rest = np.cumsum((log_p - log_valid)[::-1])[::-1]
-        self.log_places = _places(place, [trie.entropy[node] for node in before])
+        entropies = [trie.entropy_of(node) if place == "priority" else 0.0 for node in before]
+        self.log_places = _places(place, entropies)
 
 
 def _places(place: Place, entropies: list[float]) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":

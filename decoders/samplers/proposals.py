@@ -25,7 +25,7 @@ import numpy as np
 from constrain.decoders.samplers.chance import Chance
 from constrain.decoders.samplers.languages import Flags, Position
 from constrain.decoders.samplers.race import Race
-from constrain.decoders.samplers.scoring import Row, log_sum
+from constrain.decoders.samplers.scoring import Row
 
 __all__ = ["Adaptive", "ByMask", "Proposal", "Proposed", "geometric", "recursive"]
 
@@ -58,13 +58,17 @@ class ByMask:
 
 def within(row: Row, mask: Flags, without: "set[int] | tuple[int, ...]", chance: Chance) -> Proposed | None:
     """A token that the mask allows and that is not among `without`, weighted by the mass of all of these."""
-    masked = np.where(mask, row[: len(mask)], -np.inf)
     if without:
-        masked[[token for token in without if token < len(masked)]] = -np.inf
-    log_mass = log_sum(masked)
-    if log_mass == -math.inf:
+        mask = mask.copy()
+        mask[[token for token in without if token < len(mask)]] = False
+    allowed = np.flatnonzero(mask)  # few of many, as a rule: the exponentials are of these only
+    logs = row[allowed]
+    most = float(logs.max(initial=-math.inf))
+    if most == -math.inf:
         return None
-    return Proposed(chance.choose_one(np.exp(masked - masked.max())), log_mass)
+    masses = np.exp(logs - most)
+    log_mass = most + math.log(float(masses.sum()))
+    return Proposed(int(allowed[chance.choose_one(masses)]), log_mass)
 
 
 @dataclass(frozen=True, slots=True)

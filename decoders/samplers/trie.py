@@ -56,7 +56,7 @@ class TokenTrie:
         self.parent, self.token, self.kind = array("q"), array("q"), array("b")
         self.log_p, self.log_bound = array("d"), array("d")  # of the edge from the parent; of the node
         self.log_valid, self.log_rest = array("d"), array("d")  # mass of all allowed tokens; of the untouched ones
-        self.entropy = array("d")  # of the model's law, nats
+        self.entropy = array("d")  # of the model's law, nats; nan until it is asked for
         self.children: list[list[int] | None] = []
         self._child: dict[tuple[int, int], int] = {}
         self.add(-1, -1, 0.0)
@@ -122,7 +122,7 @@ class TokenTrie:
             (self.log_bound, 0.0),
             (self.log_valid, 0.0),
             (self.log_rest, NOWHERE),
-            (self.entropy, 0.0),
+            (self.entropy, math.nan),
         ):
             numbers.append(number)
         self.children.append(None)
@@ -154,15 +154,24 @@ class TokenTrie:
 
     def expand(self, node: int, row: Row, mask: Flags) -> None:
         """Sum up what the mask allows of the model's row, (≥ V,), without what was touched."""
-        masked = np.where(mask, row[: len(mask)], NOWHERE)
         if self.kind[node] == NEW:
-            self.log_valid[node] = log_sum(masked)
-            self.entropy[node] = _entropy(row)
+            self.log_valid[node] = log_sum(row[np.flatnonzero(mask)])
         touched = self.children[node]
         if touched:
-            masked[[self.token[child] for child in touched]] = NOWHERE
-        self.log_rest[node] = log_sum(masked)
+            mask = mask.copy()
+            mask[[self.token[child] for child in touched]] = False
+        if touched or self.kind[node] != NEW:
+            self.log_rest[node] = log_sum(row[np.flatnonzero(mask)])
+        else:
+            self.log_rest[node] = self.log_valid[node]
         self.kind[node] = EXPANDED
+
+    def entropy_of(self, node: int) -> float:
+        """The entropy of the model's law after a prefix, nats."""
+        if math.isnan(self.entropy[node]):
+            assert self._laws is not None
+            self.entropy[node] = _entropy(self._laws.row(self.prefix(node)))
+        return self.entropy[node]
 
     def close(self, node: int, *, is_complete: bool) -> None:
         """Note that a text of L ends at a node, or that none goes on from it."""
@@ -197,17 +206,19 @@ class TokenTrie:
 
     def take_untouched(self, node: int, row: Row, mask: Flags, chance: Chance) -> int:
         """Touch one of the untouched tokens, drawn in proportion to its probability; the new child."""
-        masked = np.where(mask, row[: len(mask)], NOWHERE)
         touched = self.children[node]
         if touched:
-            masked[[self.token[child] for child in touched]] = NOWHERE
-        most = masked.max()
+            mask = mask.copy()
+            mask[[self.token[child] for child in touched]] = False
+        untouched = np.flatnonzero(mask)
+        logs = row[untouched]
+        most = float(logs.max(initial=NOWHERE))
         if most == NOWHERE:
             raise ConstrainError("the model's law at a known prefix has changed")
-        token = chance.choose_one(np.exp(masked - most))
-        child = self.add(node, token, float(masked[token]))
-        masked[token] = NOWHERE
-        self.log_rest[node] = log_sum(masked)
+        place = chance.choose_one(np.exp(logs - most))
+        child = self.add(node, int(untouched[place]), float(logs[place]))
+        logs[place] = NOWHERE
+        self.log_rest[node] = log_sum(logs)
         return child
 
     def touch(self, node: int, token: int, row: Row, mask: Flags) -> int:

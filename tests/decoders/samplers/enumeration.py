@@ -10,7 +10,7 @@ import pytest
 
 import constrain
 from constrain.decoders.contract import Sample
-from constrain.decoders.samplers import Table, race
+from constrain.decoders.samplers import Table
 from constrain.decoders.samplers.chance import Chance
 from constrain.tokenizer_index.compiled import CompiledConstraint
 from constrain.tokenizer_index.vocabulary import Vocabulary
@@ -66,7 +66,6 @@ class Enumeration:
         self._script: list[int] = []
         self._ends: list[int] = []
         self._place, self.probability = 0, 1.0
-        monkeypatch.setattr(race, "_MOST_GONE", 0.0)  # so that no token is drawn twice
         monkeypatch.setattr(Chance, "choose", lambda _, masses: self._choose(list(masses)))
         monkeypatch.setattr(Chance, "choose_one", lambda _, masses: self._choose(masses.tolist()))
         monkeypatch.setattr(Chance, "choose_cumulated", lambda _, sums: self._choose(np.diff(sums, prepend=0).tolist()))
