@@ -1,0 +1,130 @@
+"""Regular languages as explicit deterministic automata, and steps through lazily determinised ones."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from constrain.grammars.automata.language import Language, _is_nullable, _next_symbols, _walk
+from constrain.grammars.errors import ResourceLimitError
+from constrain.grammars.regular import Automaton, Regular
+
+__all__ = ["States", "Table", "determinised"]
+
+
+class States:
+    """The states of a regular language: numbers, equal ones for equal continuations as far as is known."""
+
+    def __init__(self, regular: Regular) -> None:
+        language = Language(regular)
+        self._arena, self._start = language._arena, language._start
+        self.start: int | None = None if language.is_empty() else self._start
+        self._found = np.empty(1024, np.int32)
+        self._symbol = np.empty(1, np.int32)
+        self._final: dict[int, bool] = {}
+        self._after: dict[tuple[int, int], int | None] = {}
+
+    def is_final(self, state: int) -> bool:
+        """Whether the text may end at a state."""
+        if state not in self._final:
+            self._final[state] = bool(self._arena.run(_is_nullable, state))
+        return self._final[state]
+
+    def after(self, state: int, byte: int) -> int | None:
+        """The state after a byte; None when no text of the language goes on so."""
+        key = state, byte
+        if key not in self._after:
+            self._symbol[0] = byte
+            found = int(self._arena.run(_walk, state, self._symbol))
+            self._after[key] = found or None
+        return self._after[key]
+
+    def steps(self, state: int) -> Iterator[tuple[int, int]]:
+        """The bytes that may follow a state, each with the state after it."""
+        count = self._arena.run(_next_symbols, state, self._found)
+        for byte in self._found[:count].tolist():
+            target = self.after(state, byte)
+            if target is not None:
+                yield byte, target
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A deterministic automaton: the target of each state and byte, and whether a state is final; state 0 is first."""
+
+    targets: tuple[dict[int, int], ...]
+    final: tuple[bool, ...]
+
+    def between(self, start: int, end: int) -> Automaton:
+        """The texts that lead from one state to another."""
+        on_the_way = self._before(end)
+        numbers = {start: 0}
+        order = [start]
+        rows: list[tuple[tuple[int, int, int], ...]] = []
+        for state in order:
+            row: list[tuple[int, int, int]] = []
+            for byte, target in sorted(self.targets[state].items()):
+                if target not in on_the_way:
+                    continue
+                if target not in numbers:
+                    numbers[target] = len(order)
+                    order.append(target)
+                number = numbers[target]
+                if row and row[-1][1] == byte - 1 and row[-1][2] == number:
+                    row[-1] = row[-1][0], byte, number
+                else:
+                    row.append((byte, byte, number))
+            rows.append(tuple(row))
+        return Automaton(tuple(rows), tuple(state == end for state in order))
+
+    def _before(self, end: int) -> set[int]:
+        """The states from which another one is reached."""
+        found, grown = {end}, True
+        while grown:
+            fresh = {s for s, row in enumerate(self.targets) if s not in found and not found.isdisjoint(row.values())}
+            found |= fresh
+            grown = bool(fresh)
+        return found
+
+
+def determinised(regular: Regular, max_states: int) -> Table:
+    """The automaton of a language that is not empty, with the fewest states.
+
+    Raises ResourceLimitError when more than `max_states` states are found before equal ones are merged.
+    """
+    states = States(regular)
+    assert states.start is not None
+    numbers = {states.start: 0}
+    order = [states.start]
+    rows: list[dict[int, int]] = []
+    for state in order:
+        row = {}
+        for byte, target in states.steps(state):
+            row[byte] = numbers.setdefault(target, len(numbers))
+            if row[byte] == len(order):
+                order.append(target)
+        rows.append(row)
+        if len(order) > max_states:
+            raise ResourceLimitError(f"a regular language needs more than {max_states} states", limit="max_states")
+    return _minimised(rows, [states.is_final(state) for state in order])
+
+
+def _minimised(rows: list[dict[int, int]], final: list[bool]) -> Table:
+    """Merge states that no continuation tells apart (Moore 1956)."""
+    block = [int(one) for one in final]
+    count = len(set(block))
+    while True:
+        signatures: dict[object, int] = {}
+        refined = []
+        for state, row in enumerate(rows):
+            leads = frozenset((byte, block[target]) for byte, target in row.items())
+            refined.append(signatures.setdefault((block[state], leads), len(signatures)))
+        block = refined
+        if len(signatures) == count:
+            break
+        count = len(signatures)
+    members: dict[int, int] = {}
+    for state, number in enumerate(block):
+        members.setdefault(number, state)
+    targets = tuple({byte: block[t] for byte, t in rows[members[number]].items()} for number in range(count))
+    return Table(targets, tuple(final[members[number]] for number in range(count)))

@@ -1,0 +1,63 @@
+"""Walking through expressions, and rules under other names."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from constrain.grammars import ir
+from constrain.grammars.analysis import parts_of
+
+__all__ = ["postorder", "renamed", "rewritten"]
+
+
+def postorder(expression: ir.Expression) -> list[ir.Expression]:
+    """An expression and all below it, parts first; what stands in two places is there twice.
+
+    Objects and lists have no parts here: they refer to rules by name.
+    """
+    order, pending = [], [expression]
+    while pending:
+        node = pending.pop()
+        order.append(node)
+        if not isinstance(node, ir.Members | ir.Items):
+            pending.extend(parts_of(node))
+    order.reverse()
+    return order
+
+
+def rewritten(expression: ir.Expression, leaf: Callable[[ir.Expression], ir.Expression]) -> ir.Expression:
+    """The expression with everything that has no parts put through `leaf`."""
+    made: dict[int, ir.Expression] = {}
+    for node in postorder(expression):
+        match node:
+            case ir.Sequence(parts):
+                made[id(node)] = ir.Sequence(tuple(made[id(part)] for part in parts))
+            case ir.Alternation(parts):
+                made[id(node)] = ir.Alternation(tuple(made[id(part)] for part in parts))
+            case ir.Repeat(part, minimum, maximum):
+                made[id(node)] = ir.Repeat(made[id(part)], minimum, maximum)
+            case ir.Budget(part, max_bytes):
+                made[id(node)] = ir.Budget(made[id(part)], max_bytes)
+            case _:
+                made[id(node)] = leaf(node)
+    return made[id(expression)]
+
+
+def renamed(expression: ir.Expression, prefix: str) -> ir.Expression:
+    """The expression, referring to rules whose names have a prefix."""
+
+    def name(old: str | None) -> str | None:
+        return None if old is None else prefix + old
+
+    def leaf(node: ir.Expression) -> ir.Expression:
+        match node:
+            case ir.Reference(old):
+                return ir.Reference(prefix + old)
+            case ir.Members():
+                keys = tuple(replace(key, rule=name(key.rule)) for key in node.keys)
+                others = tuple(replace(other, rule=name(other.rule)) for other in node.others)
+                return replace(node, keys=keys, others=others)
+            case ir.Items():
+                return replace(node, first=tuple(prefix + old for old in node.first), rest=name(node.rest))
+        return node
+
+    return rewritten(expression, leaf)
