@@ -62,6 +62,7 @@ class TokenizerIndex:
             self.save()
         self._child_offsets, self._children = list_children(self.trie)
         self._depth = int(self.trie[:, 2].max())
+        self._has_twins = bool((self.same >= 0).any())
         self._ends = np.array(self.end_tokens, np.int32)
         self.missing_bytes = self._missing_bytes()
 
@@ -173,6 +174,7 @@ class TokenizerIndex:
         table[fields.CHILD_OFFSETS] = self._child_offsets.ctypes.data
         table[fields.CHILDREN] = self._children.ctypes.data
         table[fields.SAME] = self.same.ctypes.data
+        table[fields.TWINS] = self._has_twins
         table[fields.TOKEN_OFFSETS] = self.offsets.ctypes.data
         table[fields.TOKEN_SYMBOLS] = self.symbols.ctypes.data
         table[fields.END_TOKENS] = self._ends.ctypes.data

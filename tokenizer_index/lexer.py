@@ -37,7 +37,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "8dbe70eba44273e5"
+KERNELS = "3d4f7faf7ff69994"
 
 
 @service

@@ -24,7 +24,7 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "8dbe70eba44273e5"
+KERNELS = "3d4f7faf7ff69994"
 
 _RULE = "rule"
 

@@ -85,7 +85,6 @@ from constrain.tokenizer_index.view import (
     POOL_SUFFIXES,
     POOL_TOKENS,
     POOL_WIDTH,
-    SAME,
     SUFFIX_WIDTH,
     TOKEN_OFFSETS,
     TOKEN_SYMBOLS,
@@ -97,7 +96,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "8dbe70eba44273e5"
+KERNELS = "3d4f7faf7ff69994"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
@@ -132,7 +131,7 @@ def walk(m: Memory, start: int, root: int, view: Memory, mask: Memory, doubts: M
     `doubts` is a mask too, of tokens that cannot be decided here; its last word says whether there are any.  Trie
     nodes that are to be visited wait in `pending`, each with the configuration there.
     """
-    trie, same = memory_at(view[TRIE]), memory_at(view[SAME])
+    trie = memory_at(view[TRIE])
     offsets, children = memory_at(view[CHILD_OFFSETS]), memory_at(view[CHILDREN])
     pending = np.empty(64, np.int64)
     pending[0], pending[1] = root, start
@@ -157,10 +156,10 @@ def walk(m: Memory, start: int, root: int, view: Memory, mask: Memory, doubts: M
             below = children[2 * child + 1]
             if flags_of(m, here) & DOUBTFUL:
                 for j in range(below, below + trie[NODE_WIDTH * below + 1]):
-                    set_all(doubts, same, trie[NODE_WIDTH * j + 3])
+                    set_all(doubts, view, trie[NODE_WIDTH * j + 3])
                 doubts[view[WORDS]] = 1
             else:
-                set_all(mask, same, trie[NODE_WIDTH * below + 3])
+                set_all(mask, view, trie[NODE_WIDTH * below + 3])
                 if trie[NODE_WIDTH * below + 1] > 1:
                     pending[top], pending[top + 1] = below, here
                     top += 2

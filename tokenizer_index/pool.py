@@ -49,7 +49,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["Pool", "PooledRow", "content_key"]
 
-KERNELS = "8dbe70eba44273e5"
+KERNELS = "3d4f7faf7ff69994"
 
 CAPACITY = 4096
 
@@ -139,7 +139,7 @@ def content_key(arena: Arena, node: int, count: int) -> bytes:
 def _walk_row(address: int, table: int, node: int, bits: int, exits: Cells) -> int:
     """Write the tokens that `node` begins with and the trie nodes at which a string of it may end; their number."""
     m, view = memory_at(address), words_at(table)
-    trie, same = memory_at(view[fields.TRIE]), memory_at(view[SAME])
+    trie = memory_at(view[fields.TRIE])
     mask = memory_at(bits)
     states = height(m)
     push(m, node)
@@ -154,7 +154,7 @@ def _walk_row(address: int, table: int, node: int, bits: int, exits: Cells) -> i
         if here == EMPTY:
             i += size
             continue
-        set_all(mask, same, trie[cell + 3])
+        set_all(mask, view, trie[cell + 3])
         if size > 1 and nullable(m, here):
             exits[count] = i
             count += 1

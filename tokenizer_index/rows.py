@@ -49,9 +49,9 @@ from constrain.grammars.automata.store import (
     store_stack,
 )
 from constrain.tokenizer_index.tables import NEEDED_NODE
-from constrain.tokenizer_index.view import CHILD_OFFSETS, CHILDREN, NODE_WIDTH, SAME, TRIE, child_from
+from constrain.tokenizer_index.view import CHILD_OFFSETS, CHILDREN, NODE_WIDTH, TRIE, child_from, twin_of
 
-KERNELS = "8dbe70eba44273e5"
+KERNELS = "3d4f7faf7ff69994"
 
 # Forms of a row, the first cell of its record in the store, and what follows it.
 SMALL = 0  # number of tokens, tokens…, number of exits, (trie node, payload)…
@@ -63,13 +63,13 @@ _UNLIMITED = 1 << 60
 
 
 @inner
-def _push_tokens(m: Memory, same: Memory, token: int) -> int:
+def _push_tokens(m: Memory, view: Memory, token: int) -> int:
     """Put a token and all others with the same bytes on the stack; how many."""
     count = 0
     while token >= 0:
         push(m, token)
         count += 1
-        token = same[token]
+        token = twin_of(view, token)
     return count
 
 
@@ -79,7 +79,7 @@ def _collect(m: Memory, node: int, view: Memory, budget: int) -> bool:
 
     Trie nodes that are to be visited wait in `pending`, each with the derivative there.
     """
-    trie, same = memory_at(view[TRIE]), memory_at(view[SAME])
+    trie = memory_at(view[TRIE])
     offsets, children = memory_at(view[CHILD_OFFSETS]), memory_at(view[CHILDREN])
     position = height(m)
     push(m, SMALL)
@@ -96,7 +96,7 @@ def _collect(m: Memory, node: int, view: Memory, budget: int) -> bool:
             if visited > budget:
                 cut(m, position)
                 return False
-            tokens += _push_tokens(m, same, trie[cell + 3])
+            tokens += _push_tokens(m, view, trie[cell + 3])
             if trie[cell + 1] > 1 and nullable(m, here):
                 if exit_count + 2 > exits.size:
                     exits = _doubled(exits)
@@ -157,7 +157,7 @@ def _reduce(m: Memory, node: int, base: int, view: Memory) -> None:
     A string of the base ends with a quote, at which nothing can go on: where it is not a string of `node`, all
     tokens below the quote are taken away.
     """
-    trie, same = memory_at(view[TRIE]), memory_at(view[SAME])
+    trie = memory_at(view[TRIE])
     offsets, children = memory_at(view[CHILD_OFFSETS]), memory_at(view[CHILDREN])
     position = height(m)
     push(m, REDUCED)
@@ -181,7 +181,7 @@ def _reduce(m: Memory, node: int, base: int, view: Memory) -> None:
                 top += 3
             else:
                 for j in range(below, below + trie[NODE_WIDTH * below + 1]):
-                    taken += _push_tokens(m, same, trie[NODE_WIDTH * j + 3])
+                    taken += _push_tokens(m, view, trie[NODE_WIDTH * j + 3])
     if m[STATUS] == OK:
         put(m, position + 2, taken)
     set_memo(m, node, MEMO_C, store_stack(m, position))

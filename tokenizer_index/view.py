@@ -4,9 +4,9 @@ Passing a dozen arrays to a kernel costs a tenth of a microsecond each; passing 
 once.  Whoever holds a view keeps the arrays alive.
 """
 
-from constrain.grammars.automata._jit import Memory, inner
+from constrain.grammars.automata._jit import Memory, inner, memory_at
 
-KERNELS = "8dbe70eba44273e5"
+KERNELS = "3d4f7faf7ff69994"
 
 # Words of the table: addresses of arrays of int32, unless it says otherwise.
 TRIE = 0  # rows of symbol, subtree size, depth, token or -1; preorder, the root first
@@ -22,7 +22,8 @@ POOL = 9  # int64 rows of the fields below
 CHILD_OFFSETS = 10  # per trie node, where its children begin; one more at the end
 CHILDREN = 11  # rows of symbol, trie node; those of one node by increasing symbols
 LAST_WORD = 12  # the last word of a mask that allows everything
-VIEW_SIZE = 13
+TWINS = 13  # whether some tokens have the same bytes; if not, nobody needs to look at SAME
+VIEW_SIZE = 14
 
 # Fields of a pooled row: addresses of its bits, of its suffix trie, of the tokens of that; number of suffix nodes.
 POOL_BITS, POOL_SUFFIXES, POOL_TOKENS, POOL_COUNT = 0, 1, 2, 3
@@ -64,8 +65,14 @@ def has_bit(mask: Memory, token: int) -> bool:
 
 
 @inner
-def set_all(mask: Memory, same: Memory, token: int) -> None:
+def twin_of(view: Memory, token: int) -> int:
+    """The next token with the same bytes, or -1."""
+    return memory_at(view[SAME])[token] if view[TWINS] else -1
+
+
+@inner
+def set_all(mask: Memory, view: Memory, token: int) -> None:
     """Allow a token and all others with the same bytes; nothing for -1."""
     while token >= 0:
         set_bit(mask, token)
-        token = same[token]
+        token = twin_of(view, token)

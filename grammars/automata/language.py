@@ -11,7 +11,7 @@ from constrain.grammars.automata.nodes import EMPTY, nullable
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "8dbe70eba44273e5"
+KERNELS = "3d4f7faf7ff69994"
 
 __all__ = ["Language"]
 
