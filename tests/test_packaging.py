@@ -183,3 +183,21 @@ def test_the_makefile_has_the_commands_of_the_documents() -> None:
         mentioned = re.findall(r"^\s*make ([a-z]+)|`make ([a-z]+)", (ROOT / name).read_text("utf-8"), re.MULTILINE)
         assert mentioned, name
         assert {first or second for first, second in mentioned} <= targets, name
+
+
+def test_every_public_name_is_documented() -> None:
+    """docs/api.md has all of them."""
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert [name for name in constrain.__all__ if f"`{name}" not in page and f"`constrain.{name}`" not in page] == []
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    """Every relative link of the README and of the documents names a file."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    missing = [
+        f"{page.name}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        if not (page.parent / target).exists()
+    ]
+    assert missing == []
