@@ -4,6 +4,6 @@ It answers three kinds of requests (see `constrain.embedded.tasks`): tool calls,
 mistakes, as small models do, so that the effect of a constraint can be seen and measured without a download.
 """
 
-from constrain.embedded.loading import MODEL_FOLDER, load_embedded
+from constrain.embedded.loading import MODEL_FOLDER, load_embedded, load_tokenizer
 
-__all__ = ["MODEL_FOLDER", "load_embedded"]
+__all__ = ["MODEL_FOLDER", "load_embedded", "load_tokenizer"]

@@ -3,10 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MODEL_FOLDER", "load_embedded"]
+__all__ = ["MODEL_FOLDER", "load_embedded", "load_tokenizer"]
 
 MODEL_FOLDER = Path(__file__).with_name("model")
 """The files: ``config.json``, ``generation_config.json``, ``model.safetensors`` (float16), ``tokenizer.json``."""
+
+
+def load_tokenizer(folder: Path = MODEL_FOLDER) -> Any:
+    """The model's `PreTrainedTokenizerFast`, without the model."""
+    from tokenizers import Tokenizer
+
+    from constrain.embedded.tokenizer import wrap_tokenizer
+
+    return wrap_tokenizer(Tokenizer.from_file(str(folder / "tokenizer.json")))
 
 
 def load_embedded(folder: Path = MODEL_FOLDER) -> tuple[Any, Any]:
@@ -16,10 +25,7 @@ def load_embedded(folder: Path = MODEL_FOLDER) -> tuple[Any, Any]:
     """
     import torch
     from safetensors.torch import load_file
-    from tokenizers import Tokenizer
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
-
-    from constrain.embedded.tokenizer import wrap_tokenizer
 
     config = LlamaConfig.from_json_file(folder / "config.json")
     config.dtype = torch.float32
@@ -28,4 +34,4 @@ def load_embedded(folder: Path = MODEL_FOLDER) -> tuple[Any, Any]:
     weights = load_file(folder / "model.safetensors")
     model.load_state_dict(weights | {"lm_head.weight": weights["model.embed_tokens.weight"]})
     model.generation_config = GenerationConfig.from_pretrained(folder, local_files_only=True)
-    return model.eval(), wrap_tokenizer(Tokenizer.from_file(str(folder / "tokenizer.json")))
+    return model.eval(), load_tokenizer(folder)
