@@ -27,6 +27,22 @@ if TYPE_CHECKING:
     )
     from constrain.generation import Generation, generate, pressure, stream
     from constrain.grammars.choice import choice
+    from constrain.grammars.composition import (
+        capture,
+        captures,
+        complement,
+        concatenation,
+        embedded,
+        intersection,
+        limited,
+        optional,
+        repetition,
+        special_token,
+        substring,
+        text_until,
+        text_without,
+        union,
+    )
     from constrain.grammars.ebnf import ebnf
     from constrain.grammars.ir import Grammar
     from constrain.grammars.json_schema import json_schema, support_report
@@ -34,6 +50,14 @@ if TYPE_CHECKING:
     from constrain.grammars.library import grammar
     from constrain.grammars.python_types import python_type
     from constrain.grammars.regex import regex
+    from constrain.grammars.tool_calls import (
+        Tool,
+        ToolCall,
+        ToolMessage,
+        parse_tool_calls,
+        tool_calls,
+        write_tool_calls,
+    )
     from constrain.models import Model, load, wrap
     from constrain.tokenizer_index.batch import BatchMatcher
     from constrain.tokenizer_index.compiled import allocate_token_bitmask
@@ -65,25 +89,45 @@ _HOMES = {
     "SMC": "constrain.decoders.samplers",
     "TokenTrie": "constrain.decoders.samplers",
     "TokenizerIndex": "constrain.tokenizer_index.index",
+    "Tool": "constrain.grammars.tool_calls",
+    "ToolCall": "constrain.grammars.tool_calls",
+    "ToolMessage": "constrain.grammars.tool_calls",
     "allocate_token_bitmask": "constrain.tokenizer_index.compiled",
     "apply_token_bitmask_inplace": "constrain.decoders.bitmask",
+    "capture": "constrain.grammars.composition",
+    "captures": "constrain.grammars.composition",
     "choice": "constrain.grammars.choice",
     "compile": "constrain.compilation",
+    "complement": "constrain.grammars.composition",
+    "concatenation": "constrain.grammars.composition",
     "ebnf": "constrain.grammars.ebnf",
+    "embedded": "constrain.grammars.composition",
     "errors": "constrain.errors",
     "example": "constrain.tokenizer_index.instances",
     "generate": "constrain.generation",
     "grammar": "constrain.grammars.library",
+    "intersection": "constrain.grammars.composition",
     "json_schema": "constrain.grammars.json_schema",
     "lark": "constrain.grammars.lark_syntax",
+    "limited": "constrain.grammars.composition",
     "load": "constrain.models",
+    "optional": "constrain.grammars.composition",
+    "parse_tool_calls": "constrain.grammars.tool_calls",
     "pressure": "constrain.generation",
     "python_type": "constrain.grammars.python_types",
     "regex": "constrain.grammars.regex",
+    "repetition": "constrain.grammars.composition",
     "sample_instances": "constrain.tokenizer_index.instances",
+    "special_token": "constrain.grammars.composition",
     "stream": "constrain.generation",
+    "substring": "constrain.grammars.composition",
     "support_report": "constrain.grammars.json_schema",
+    "text_until": "constrain.grammars.composition",
+    "text_without": "constrain.grammars.composition",
+    "tool_calls": "constrain.grammars.tool_calls",
+    "union": "constrain.grammars.composition",
     "wrap": "constrain.models",
+    "write_tool_calls": "constrain.grammars.tool_calls",
 }
 
 __all__ = [  # noqa: RUF022  in the order of sorted(), as _HOMES
@@ -107,25 +151,45 @@ __all__ = [  # noqa: RUF022  in the order of sorted(), as _HOMES
     "SMC",
     "TokenTrie",
     "TokenizerIndex",
+    "Tool",
+    "ToolCall",
+    "ToolMessage",
     "allocate_token_bitmask",
     "apply_token_bitmask_inplace",
+    "capture",
+    "captures",
     "choice",
     "compile",
+    "complement",
+    "concatenation",
     "ebnf",
+    "embedded",
     "errors",
     "example",
     "generate",
     "grammar",
+    "intersection",
     "json_schema",
     "lark",
+    "limited",
     "load",
+    "optional",
+    "parse_tool_calls",
     "pressure",
     "python_type",
     "regex",
+    "repetition",
     "sample_instances",
+    "special_token",
     "stream",
+    "substring",
     "support_report",
+    "text_until",
+    "text_without",
+    "tool_calls",
+    "union",
     "wrap",
+    "write_tool_calls",
 ]
 
 
