@@ -22,6 +22,7 @@ from constrain.grammars.regular import MAX_CODE_POINT, Characters, Literal, Rang
 __all__ = ["ebnf"]
 
 _MAX_NESTING = 200
+_MAX_DIGITS = 18
 
 _TOKEN = re.compile(
     r"""
@@ -70,6 +71,7 @@ class _Parser:
         self.tokens = list(self._tokens())
         self.rules: dict[str, ir.Expression] = {}
         self.positions: dict[str, ir.Position] = {}
+        self._used: dict[str, int] = {}  # by name: where a rule is first referred to
 
     def error(self, message: str, at: int) -> GrammarSyntaxError:
         position = self.position(at)
@@ -102,6 +104,9 @@ class _Parser:
             self.positions[name.text] = self.position(name.at)
             self.rules[name.text] = self._right_hand_side(self.tokens[i + 2 : end])
             i = end
+        for used, at in self._used.items():
+            if used not in self.rules:
+                raise self.error(f"rule {used!r} is not defined", at)
 
     def _defines(self, i: int) -> bool:
         """Whether a rule begins at token `i`."""
@@ -140,20 +145,26 @@ class _Parser:
         if token.text in simple:
             return ir.Repeat(part, *simple[token.text])
         low, comma, high = token.text[1:-1].partition(",")
-        minimum = int(low) if low.strip() else 0
-        maximum = (int(high) if high.strip() else None) if comma else minimum
+        minimum = self._number(low, token.at) if low.strip() else 0
+        maximum = (self._number(high, token.at) if high.strip() else None) if comma else minimum
         if not comma and not low.strip():
             raise self.error("a repetition needs a number", token.at)
         if (maximum is not None and maximum < minimum) or max(minimum, maximum or 0) >= 1 << 30:
             raise self.error("bounds of a repetition out of order or too large", token.at)
         return ir.Repeat(part, minimum, maximum)
 
+    def _number(self, digits: str, at: int) -> int:
+        if len(digits.strip()) > _MAX_DIGITS:
+            raise self.error("number too large", at)
+        return int(digits)
+
     def _atom(self, token: _Token) -> ir.Expression:
         match token.kind:
             case "name":
+                self._used.setdefault(token.text, token.at)
                 return ir.Reference(token.text)
             case "string":
-                return ir.Terminal(Literal(self._unescape(token.text[1:-1], token.at).encode()))
+                return ir.Terminal(Literal(self._unescape(token.text[1:-1], token.at + 1).encode()))
             case "class":
                 return ir.Terminal(Characters(self._class(token)))
             case "code":
@@ -161,7 +172,7 @@ class _Parser:
                 return ir.Terminal(Literal(chr(code).encode()))
             case "special":
                 name = token.text
-                return ir.SpecialToken(int(name[2:-2]) if name.startswith("<[") else name)
+                return ir.SpecialToken(self._number(name[2:-2], token.at) if name.startswith("<[") else name)
         if token.text == ".":
             return ir.Terminal(Characters(charset.EVERYTHING))
         raise self.error(f"unexpected {token.text!r}", token.at)
@@ -172,10 +183,14 @@ class _Parser:
         return code
 
     def _unescape(self, text: str, at: int) -> str:
+        """A text without its escapes; `at` is its place.  Letters and digits behind a backslash must have a meaning."""
+
         def character(found: re.Match[str]) -> str:
             digits = found[1] or found[2] or found[3] or found[4]
             if digits:
-                return chr(self._checked(int(digits, 16), at))
+                return chr(self._checked(int(digits, 16), at + found.start()))
+            if found[5].isalnum() and found[5] not in _ESCAPES:
+                raise self.error(f"unknown escape {found.group()!r}", at + found.start())
             return _ESCAPES.get(found[5], found[5])
 
         return _ESCAPE.sub(character, text)
@@ -183,7 +198,7 @@ class _Parser:
     def _class(self, token: _Token) -> Ranges:
         body = token.text[1:-1]
         negative = body.startswith("^")
-        codes = self._class_codes(body[negative:], token.at)
+        codes = self._class_codes(body[negative:], token.at + 1 + negative)
         ranges = []
         i = 0
         while i < len(codes):
@@ -211,8 +226,8 @@ class _Parser:
                 i += 1
             else:
                 text = found.group()
-                code = int(text[2:], 16) if text.startswith("#x") else ord(self._unescape(text, at))
-                codes.append((self._checked(code, at), True))
+                code = int(text[2:], 16) if text.startswith("#x") else ord(self._unescape(text, at + i))
+                codes.append((self._checked(code, at + i), True))
                 i = found.end()
         return codes
 

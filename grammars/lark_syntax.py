@@ -10,7 +10,8 @@ contextual         (default) a lexeme is the longest that any terminal allowed a
                    looks at priority before length; grammars that do not rely on that read the same.
 dynamic_complete   every way of cutting the text into lexemes counts, as in Lark's Earley parser of that name.
 
-A terminal is matched on its own: look-around in it does not see the text around the lexeme.
+A terminal is matched on its own: look-around in it does not see the text around the lexeme.  With lazy quantifiers it
+matches what `re.match` would take, ``".*?"`` up to the first quotation mark; see `regex.lazy`.
 """
 
 import os
@@ -21,7 +22,7 @@ from typing import Any
 from constrain.grammars import ir
 from constrain.grammars.errors import GrammarSyntaxError
 from constrain.grammars.lark_templates import TemplateError, check_templates
-from constrain.grammars.regex import regex_language
+from constrain.grammars.regex.lazy import lexeme_language
 from constrain.grammars.regex.syntax import Flags
 from constrain.grammars.regular import Literal, Regular
 
@@ -30,6 +31,20 @@ __all__ = ["lark"]
 _MAX_LENGTH = 2_000_000
 _UNBOUNDED = 1 << 40
 _PROPERTY = re.compile(r"\\[pP]\{[^}]*\}")
+_ABOUT_DEFINITIONS = [
+    re.compile(r"'(?P<name>\w+)' (?P<again>defined more than once)"),
+    re.compile(r"Recursion in terminal '(?P<name>\w+)'"),
+    re.compile(r"Terminals cannot be empty \((?P<name>\w+)\)"),
+    re.compile(r"Rule (?P<name>\w+) is marked for expansion"),
+]
+_ABOUT_USAGES = [
+    re.compile(r"NonTerminal\('(?P<name>\w+)'\) in \w+\)"),
+    re.compile(r"arguments used for (?P<name>\w+) "),
+    re.compile(r"\((?P<name>-?\d+\.\.-?\d+) isn't allowed\)"),
+    re.compile(r"Empty terminals are not allowed \((?P<name>.*)\)"),
+    re.compile(r"(?:(?<=[\s{(])|^)'(?P<name>[^']+)'"),
+    re.compile(r": (?P<name>\w+)"),
+]
 
 
 def _syntax_error(message: str, source: str) -> GrammarSyntaxError:
@@ -38,16 +53,26 @@ def _syntax_error(message: str, source: str) -> GrammarSyntaxError:
     summary = message.split("\n", 1)[0]
     if place:
         return GrammarSyntaxError(summary, source=source, line=int(place[1]), column=int(place[2]))
-    for name in re.findall(r"'([^']+)'|: (\w+)", message):
-        found = _find(name[0] or name[1], source)
-        if found is not None:
-            return GrammarSyntaxError(summary, source=source, line=found.line, column=found.column)
-    return GrammarSyntaxError(summary, source=source)
+    at = _place(summary, source)
+    return GrammarSyntaxError(summary, source=source, line=at.line, column=at.column)
 
 
-def _find(name: str, source: str) -> ir.Position | None:
-    """The first place where a name stands in the grammar."""
-    found = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", source)
+def _place(summary: str, source: str) -> ir.Position:
+    """The place that a message of the `lark` package without one is about, as far as its words tell."""
+    for form in _ABOUT_DEFINITIONS:
+        if found := form.search(summary):
+            return _definition(found["name"], source, found.groupdict().get("again") is not None)
+    within = re.search(r"in (?:rule |template )?(\w+)\)$", summary)
+    begin = _defined_at(within[1], source) if within else None
+    for form in _ABOUT_USAGES:
+        if (found := form.search(summary)) and (at := _find(found["name"], source, begin or 0)):
+            return at
+    return ir.Position(1, 1) if begin is None else _position(begin, source)
+
+
+def _find(name: str, source: str, begin: int = 0) -> ir.Position | None:
+    """The first place, from `begin` on, where a name stands in the grammar."""
+    found = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)").search(source, begin)
     return None if found is None else _position(found.start(), source)
 
 
@@ -55,12 +80,17 @@ def _position(at: int, source: str) -> ir.Position:
     return ir.Position(source.count("\n", 0, at) + 1, at - source.rfind("\n", 0, at))
 
 
-def _definition(name: str, source: str) -> ir.Position:
-    """Where a rule or terminal is defined."""
-    found = re.search(rf"^[ \t]*[?!]*({re.escape(name)})(?:\.-?\d+|\{{[^}}]*\}})?\s*:", source, re.MULTILINE)
-    if found is None:
-        return _find(name, source) or ir.Position(1, 1)
-    return _position(found.start(1), source)
+def _defined_at(name: str, source: str, again: bool = False) -> int | None:
+    """Where the definition of a rule or terminal begins, the second one with `again`; None when there is none."""
+    form = rf"^[ \t]*[?!]*({re.escape(name)})(?:\{{[^}}]*\}})?(?:\.-?\d+)?\s*:"
+    found = [definition.start(1) for definition in re.finditer(form, source, re.MULTILINE)]
+    return found[min(again, len(found) - 1)] if found else None
+
+
+def _definition(name: str, source: str, again: bool = False) -> ir.Position:
+    """Where a rule or terminal is defined; failing that, where it is named."""
+    at = _defined_at(name, source, again)
+    return _find(name, source) or ir.Position(1, 1) if at is None else _position(at, source)
 
 
 def _language(terminal: Any, source: str) -> Regular:
@@ -72,7 +102,7 @@ def _language(terminal: Any, source: str) -> Regular:
     text = re.escape(pattern.value) if is_string else pattern.value
     try:
         flags = Flags().changed("".join(flag for flag in pattern.flags if flag in "imsx"), True)
-        return regex_language(text, flags=flags)
+        return lexeme_language(text, flags)
     except GrammarSyntaxError as error:
         written = source.find(pattern.raw or "\0")  # a pattern in a rule has no definition of its own
         at = _definition(terminal.name, source) if written < 0 else _position(written, source)
@@ -119,11 +149,9 @@ def _rules(rules: Sequence[Any], terminals: dict[str, ir.Terminal], source: str)
 
 
 def _positions(grammar: Any, source: str) -> dict[str, ir.Position]:
-    positions = {}
-    for name, *_ in grammar.rule_defs:
-        line, column = getattr(name, "line", None), getattr(name, "column", None)
-        positions[str(name)] = ir.Position(line, column) if line and column else _definition(str(name), source)
-    return positions
+    """Where the rules of the source are defined; imported ones stand elsewhere."""
+    places = {str(name): _defined_at(str(name), source) for name, *_ in grammar.rule_defs}
+    return {name: _position(at, source) for name, at in places.items() if at is not None}
 
 
 def lark(
@@ -153,6 +181,11 @@ def lark(
         definitions, rules, ignored = loaded.compile([start], "*")
     except LarkError as error:
         raise _syntax_error(str(error), text) from error
+    except FileNotFoundError as error:
+        name = os.path.splitext(os.path.basename(str(error.filename)))[0]
+        at = _find(name, text) or ir.Position(1, 1)
+        message = f"there is no grammar {name!r} to import from"
+        raise GrammarSyntaxError(message, source=text, line=at.line, column=at.column) from error
     except TemplateError as error:
         at = _definition(error.template, text)
         raise GrammarSyntaxError(str(error), source=text, line=at.line, column=at.column) from error
@@ -164,8 +197,9 @@ def lark(
     ranks = _ranks(definitions)
     terminals = {name: ir.Terminal(language, name, ranks[name]) for name, language in languages.items()}
     made = _rules(rules, terminals, text)
-    for name, *_ in loaded.rule_defs:  # rules that nothing refers to were dropped; they are worth a diagnostic
-        if "{" not in str(name) and not name.startswith("_"):
+    positions = _positions(loaded, text)
+    for name, parameters, *_ in loaded.rule_defs:  # rules that nothing refers to were dropped, which is worth saying
+        if not parameters and str(name) in positions:
             made.setdefault(str(name), ir.Alternation(()))
     return ir.Grammar(
         start,
@@ -174,5 +208,5 @@ def lark(
         longest_match=lexer == "contextual",
         key=repr(("lark", text, start, lexer)) if not import_paths else "",
         source=text,
-        positions=_positions(loaded, text),
+        positions=positions,
     )

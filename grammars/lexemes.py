@@ -3,9 +3,11 @@
 Where no lexeme has to be the longest one, lexemes are a matter of representation: ``"a" [0-9]+`` may be two
 terminals or one.  One is better: the parser acts once a terminal, and a terminal's token mask is made from its
 automaton alone.  So rules that are regular, because they refer to no rule that contains itself, are substituted
-where they are used, and maximal regular parts become single terminals.
+where they are used, and maximal regular parts become single terminals.  What may be ignored between lexemes becomes
+part of them first: each terminal takes what is ignored behind it.
 """
 
+import itertools
 from dataclasses import replace
 
 from constrain.grammars import ir, regular
@@ -28,6 +30,8 @@ class _Merger:
     def __init__(self, grammar: ir.Grammar) -> None:
         self._grammar = grammar
         self._regular: dict[str, tuple[regular.Regular, int] | None] = {}
+        ignored = [terminal.regular for terminal in grammar.ignored]
+        self.gap = regular.Repetition(_union(ignored), 0, None) if ignored else None
 
     def _merge(self, expression: ir.Expression) -> tuple[ir.Expression, int]:
         """The expression with its regular parts merged, and its size; iterative, in postorder."""
@@ -54,6 +58,10 @@ class _Merger:
             return ir.Terminal(regular.Epsilon()), 1
         if isinstance(node, ir.Alternation):
             return ir.Terminal(regular.Empty()), 1
+        if self.gap is not None and isinstance(node, ir.Terminal):
+            return ir.Terminal(regular.Concatenation((node.regular, self.gap))), 1
+        if self.gap is not None and isinstance(node, ir.SpecialToken):
+            return ir.Sequence((node, ir.Terminal(self.gap))), 2
         return node, 1
 
     def run(self) -> dict[str, ir.Expression]:
@@ -123,8 +131,26 @@ def _sequence(parts: list[ir.Expression]) -> ir.Expression:
     return merged[0] if len(merged) == 1 else ir.Sequence(tuple(merged))
 
 
+def _has_containers(grammar: ir.Grammar) -> bool:
+    pending = list(grammar.rules.values())
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ir.Members | ir.Items):
+            return True
+        pending.extend(parts_of(node))
+    return False
+
+
 def merge_terminals(grammar: ir.Grammar) -> ir.Grammar:
     """An equivalent grammar with fewer, larger terminals; the same one when the longest match counts."""
-    if grammar.longest_match or grammar.make_rule is not None:
+    if grammar.longest_match or grammar.make_rule is not None or (grammar.ignored and _has_containers(grammar)):
         return grammar
-    return replace(grammar, rules=_Merger(grammar).run())
+    merger = _Merger(grammar)
+    rules = merger.run()
+    if merger.gap is None or grammar.start not in rules:
+        return replace(grammar, rules=rules)
+    start = next(name for i in itertools.count(1) if (name := grammar.start + "'" * i) not in rules)
+    first = rules[grammar.start]
+    body = first if isinstance(first, ir.Terminal) else ir.Reference(grammar.start)
+    rules[start] = _sequence([ir.Terminal(merger.gap), body])
+    return replace(grammar, start=start, rules=rules, ignored=())

@@ -84,11 +84,12 @@ class Alternatives(Node):
 
 @dataclass(frozen=True, slots=True)
 class Repeated(Node):
-    """The part, repeated."""
+    """The part, repeated; `lazy`, as few times as the rest allows, which does not change the language as a whole."""
 
     part: Node
     minimum: int
     maximum: int | None
+    lazy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +243,10 @@ class _Parser:
             if isinstance(node, Anchor) and not is_group:
                 raise self.error("nothing to repeat", self.at - 1)
             quantified = True
-            if not self.take("?") and self.peek() == "+":
+            lazy = self.take("?")
+            if not lazy and self.peek() == "+":
                 raise self.error("possessive quantifiers are not supported: they are not regular operations")
-            node = Repeated(node, *bounds)
+            node = Repeated(node, *bounds, lazy)
         self.group.series.append(node)
 
     # Groups
