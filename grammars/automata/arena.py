@@ -49,10 +49,10 @@ class Arena:
         self.memory[WORK_LIMIT] = max_work
         begin(self.address)
 
-    def __del__(self) -> None:
+    def __del__(self, free_cell: int = FREE) -> None:  # when Python ends, globals may be gone
         mapping, memory = getattr(self, "_mapping", None), getattr(self, "memory", None)
         if mapping is not None and memory is not None:
-            used = int(memory[FREE])
+            used = int(memory[free_cell])
             del memory, self.memory
             mapping.give_back(used)
 

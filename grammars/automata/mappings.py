@@ -59,7 +59,7 @@ class Mapping:
     def give_back(self, used: int) -> None:
         """Let another store have the memory, of which the first `used` cells were written to."""
         size = 4 * used
-        if size > _MAX_USED:
+        if size > _MAX_USED or sys.is_finalizing():
             return
         self.cells[:used] = 0
         with _lock:
