@@ -1,6 +1,7 @@
 """TokenizerIndex: a vocabulary, prepared once for all grammars."""
 
 import atexit
+import copy
 import hashlib
 import struct
 import threading
@@ -90,12 +91,22 @@ class TokenizerIndex:
         with _known_lock:
             known = _known.get(made.key)
             if known is not None:
-                return known
-            _known[made.key] = made
-        if disk is not None:
+                made = known._with_encoding_of(made)
+            else:
+                _known[made.key] = made
+        if disk is not None and made is not known:
             atexit.register(_save_at_exit, weakref.ref(made))
-        warm_up(made)
+        if known is None:
+            warm_up(made)
         return made
+
+    def _with_encoding_of(self, other: "TokenizerIndex") -> "TokenizerIndex":
+        """This index for another tokenizer with the same tokens, which may cut texts in other ways; rows are shared."""
+        if self.vocabulary.encode is other.vocabulary.encode:
+            return self
+        twin = copy.copy(self)
+        twin.vocabulary = other.vocabulary
+        return twin
 
     def _digest(self) -> str:
         digest = hashlib.blake2b(digest_size=16)

@@ -233,10 +233,18 @@ def _from_sentence_piece_processor(processor: Any) -> Vocabulary:
         else:
             tokens.append(_from_sentence_piece(piece))
     end = processor.eos_id()
-    strips = processor.decode(processor.encode("a")) == "a" and processor.encode_as_pieces("a")[0].startswith("▁")
+    strips = _strips_first_space(processor)
     return Vocabulary(
         tuple(tokens), special, (end,) if end >= 0 else (), strips, lambda text: list(processor.encode(text))
     )
+
+
+def _strips_first_space(processor: Any) -> bool:
+    """Whether decoding drops the space of a first piece: with a dummy prefix, and where extra spaces are removed."""
+    for token in range(processor.get_piece_size()):
+        if processor.id_to_piece(token).startswith("▁") and not processor.is_unused(token):
+            return not processor.decode([token]).startswith(" ")
+    return False
 
 
 def _kind(tokenizer: Any) -> Callable[[Any], Vocabulary] | None:
