@@ -17,6 +17,7 @@ from constrain.grammars.json_schema import numbers, strings
 from constrain.grammars.json_schema import values as sets
 from constrain.grammars.json_schema.formats import format_language, format_superset
 from constrain.grammars.json_schema.formulas import FALSE, TRUE, Formula
+from constrain.grammars.json_schema.names import NAMES_OF_MEMBERS, strings_of
 from constrain.grammars.json_schema.shapes import Arrays, Contains, KeyClass, Objects
 from constrain.grammars.json_schema.values import Values
 from constrain.grammars.regex import Dialect, search_language
@@ -101,9 +102,10 @@ def enum(value: Any, schema: "Schema", forms: "NormalForms") -> "Part":
     """One of a list of values."""
     options = _list(value, schema, "enum")
     texts = [option for option in options if isinstance(option, str)]
-    result = sets.only(string=strings.words(texts))
+    points = [Fraction(one) for one in options if isinstance(one, int | Decimal) and not isinstance(one, bool)]
+    result = sets.only(string=strings.words(texts), number=numbers.among(points))
     for option in options:
-        if not isinstance(option, str):
+        if isinstance(option, bool) or not isinstance(option, str | int | Decimal):
             result = sets.union(result, forms.equal_to(option))
     return result
 
@@ -446,7 +448,7 @@ def maxProperties(value: Any, schema: "Schema", forms: "NormalForms") -> "Part":
 def propertyNames(value: Any, schema: "Schema", forms: "NormalForms") -> "Part":
     """What the names of members satisfy."""
     formula = forms.schema(schema, value, "propertyNames")
-    return forms.postponed(lambda: forms.given(_named(forms.values(formula).strings)), "propertyNames", formula)
+    return forms.postponed(lambda: forms.given(_named(strings_of(formula, forms))), NAMES_OF_MEMBERS, formula)
 
 
 def _named(names: Regular) -> Values:

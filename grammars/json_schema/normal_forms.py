@@ -35,6 +35,9 @@ Part = Formula | Values
 
 Requirement = ArrayMachine | PlainArrayRequirement | ObjectRequirement
 
+MAX_STEPS = 2_000_000
+"""Cases that are made or compared while combinators are resolved: a few seconds' worth."""
+
 _MAX_DEPTH = 200  # of combinators within combinators; each level takes a few frames of Python's stack
 
 
@@ -58,6 +61,13 @@ class NormalForms:
         self._open: set[Formula] = set()
         self._atoms = Atoms(self)
         self._inhabited: dict[Formula, bool] = {TRUE: True, FALSE: False}
+        self._steps = 0
+
+    def spend(self, steps: int) -> None:
+        """Count work on cases.  Raises ResourceLimitError when all of it together is too much."""
+        self._steps += steps
+        if self._steps > MAX_STEPS:
+            raise ResourceLimitError("the combinators of a schema have too many cases to compare", limit="max_grammar")
 
     # Formulas
 

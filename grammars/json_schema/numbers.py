@@ -4,6 +4,7 @@ Exact throughout: bounds and multiples are decimals and fractions, never floats.
 languages of JSON numbers; see `regular.Decimals` and `regular.Multiples` for what those recognise.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -32,6 +33,7 @@ __all__ = [
     "PLAIN_INTEGERS",
     "Numbers",
     "Piece",
+    "among",
     "between",
     "complement",
     "intersection",
@@ -51,7 +53,8 @@ found by going through the remainders."""
 class Piece:
     """Numbers between bounds (None: no bound) that are multiples of `multiple` and of none of `not_multiples`.
 
-    `plain`: only such as are written without a point and an exponent, which is what draft 4 calls an integer.
+    `plain`: only such as are written without a point and an exponent, which is what draft 4 calls an integer;
+    `spelled`: only others.
     """
 
     low: Fraction | None = None
@@ -61,6 +64,7 @@ class Piece:
     multiple: Fraction | None = None
     not_multiples: frozenset[Fraction] = frozenset()
     plain: bool = False
+    spelled: bool = False
 
 
 Numbers = tuple[Piece, ...]
@@ -75,6 +79,23 @@ def between(
 ) -> Numbers:
     """Numbers between bounds."""
     return _settled(Piece(low, high, strict_low, strict_high))
+
+
+def among(points: Iterable[Fraction]) -> Numbers:
+    """A finite set of numbers; three or more integers in a row become an interval."""
+    runs: list[list[Fraction]] = []
+    for point in sorted(set(points)):
+        if runs and point.denominator == 1 and point == runs[-1][-1] + 1:
+            runs[-1].append(point)
+        else:
+            runs.append([point])
+    pieces: list[Piece] = []
+    for run in runs:
+        if len(run) > 2:
+            pieces.append(Piece(run[0], run[-1], multiple=Fraction(1)))
+        else:
+            pieces.extend(Piece(point, point) for point in run)
+    return tuple(pieces)
 
 
 def multiples(of: Fraction) -> Numbers:
@@ -100,6 +121,8 @@ def _floor(number: Fraction, multiple: Fraction, strict: bool) -> Fraction:
 
 def _settled(piece: Piece) -> Numbers:
     """The piece with bounds moved to multiples; nothing when it is empty."""
+    if piece.plain and piece.spelled:
+        return NONE
     multiple = piece.multiple
     if multiple is not None:
         low = None if piece.low is None else _ceiling(piece.low, multiple, piece.strict_low)
@@ -146,7 +169,8 @@ def _pair(first: Piece, second: Piece) -> Numbers:
     if first.multiple is not None and second.multiple is not None:
         multiple = _lcm(first.multiple, second.multiple)
     excluded = first.not_multiples | second.not_multiples
-    return _settled(Piece(low, high, strict_low, strict_high, multiple, excluded, first.plain or second.plain))
+    plain, spelled = first.plain or second.plain, first.spelled or second.spelled
+    return _settled(Piece(low, high, strict_low, strict_high, multiple, excluded, plain, spelled))
 
 
 def intersection(first: Numbers, second: Numbers) -> Numbers:
@@ -188,6 +212,10 @@ def _outside(piece: Piece) -> Numbers:
     if piece.multiple is not None:
         pieces.append(Piece(not_multiples=frozenset((piece.multiple,))))
     pieces.extend(Piece(multiple=excluded) for excluded in sorted(piece.not_multiples))
+    if piece.plain:
+        pieces.append(Piece(spelled=True))
+    if piece.spelled:
+        pieces.extend(PLAIN_INTEGERS)
     return tuple(pieces)
 
 
@@ -224,6 +252,13 @@ def _signed(piece: Piece, exponent: bool, fraction: bool) -> list[Regular]:
 
 def _magnitude(piece: Piece, exponent: bool, fraction: bool) -> Regular | None:
     """The numbers of a piece that are not negative."""
+    if not piece.spelled:
+        return _magnitude_in_any_form(piece, exponent, fraction)
+    found = _magnitude_in_any_form(piece, exponent, fraction) if exponent or fraction else None
+    return None if found is None else Intersection((found, _WITH_POINT_OR_EXPONENT))
+
+
+def _magnitude_in_any_form(piece: Piece, exponent: bool, fraction: bool) -> Regular | None:
     low, high, strict_low = piece.low, piece.high, piece.strict_low
     zero = not piece.not_multiples and (low is None or low < 0 or (low == 0 and not strict_low))
     if high is not None:
@@ -285,6 +320,9 @@ def _power_of_ten(number: Fraction | None) -> int | None:
 
 _DIGIT, _NONZERO, _NO_DIGIT = Symbols(((48, 57),)), Symbols(((49, 57),)), Symbols(((0, 47), (58, 255)))
 _ANYTHING = Repetition(Symbols(((0, 255),)), 0, None)
+_WITH_POINT_OR_EXPONENT = Concatenation(
+    (Repetition(_DIGIT, 0, None), Symbols(((46, 46), (69, 69), (101, 101))), _ANYTHING)
+)
 
 
 def _leading_digits(scale: int, high: Fraction | None, zero: bool) -> Regular:
@@ -327,7 +365,9 @@ def _decimal(number: Fraction | None) -> Decimal | None:
 
 
 def listed(piece: Piece, limit: int) -> list[Fraction] | None:
-    """The numbers of a piece, or None when there are more than `limit`."""
+    """The numbers of a piece, or None when there are more than `limit`, or not all forms of them belong to it."""
+    if piece.plain or piece.spelled:
+        return None
     low, high, multiple = piece.low, piece.high, piece.multiple
     if low is None or high is None:
         return None

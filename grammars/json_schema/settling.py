@@ -55,6 +55,7 @@ def settled_objects(shape: Objects, forms: "NormalForms") -> tuple[Objects, ...]
         return () if shape.is_void() else (shape,)
     settled = [replace(shape, witnesses=())]
     for witness in shape.witnesses:
+        forms.spend(len(settled) * (1 + len(shape.keys)))
         settled = [one for shape in settled for one in _placed(shape, witness, forms) if not one.is_void()]
         if len(settled) > MAX_SETTLED:
             raise ResourceLimitError("an object has too many cases", limit="max_grammar")

@@ -227,8 +227,18 @@ class Objects:
             and (other.maximum is None or (self.maximum is not None and self.maximum <= other.maximum))
             and set(other.witnesses) <= set(self.witnesses)
             and (other.is_open() or (self.classes == other.classes and self.keys.keys() == other.keys.keys()))
-            and all(formulas.implies(self.member(name), formula) for name, formula in other.keys.items())
+            and self._members_imply(other, formulas)
         )
+
+    def _members_imply(self, other: "Objects", formulas: Formulas) -> bool:
+        is_open, keys = self.is_open(), self.keys
+        for name, formula in other.keys.items():
+            mine = keys.get(name)
+            if mine is None:
+                mine = TRUE if is_open else self.member(name)
+            if mine != formula and not formulas.implies(mine, formula):
+                return False
+        return True
 
     def complement(self, formulas: Formulas) -> tuple["Objects", ...]:
         """Objects that are not of this shape."""

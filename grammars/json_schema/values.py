@@ -77,6 +77,7 @@ def _reduced(shapes: tuple[Shape, ...], forms: "NormalForms") -> tuple[Shape, ..
         return shapes
     kept: list[Shape] = []
     for shape in shapes:
+        forms.spend(2 * len(kept))
         if not forms.may_have(shape) or any(shape.implies(other, forms.formulas) for other in kept):  # type: ignore[arg-type]
             continue
         kept = [other for other in kept if not other.implies(shape, forms.formulas)]  # type: ignore[arg-type]
@@ -89,6 +90,7 @@ def _products(first: Sequence[Shape], second: Sequence[Shape], whole: Shape, for
         return tuple(second)
     if len(second) == 1 and second[0] is whole:
         return tuple(first)
+    forms.spend(len(first) * len(second))
     return _reduced(_limited(one.intersection(other, forms.formulas) for one in first for other in second), forms)  # type: ignore[arg-type]
 
 
