@@ -10,6 +10,8 @@ import numpy as np
 
 from constrain.compilation import compile as compile_grammar
 from constrain.decoders.contract import BatchSampler, Draw, LanguageModel, Progress, Sampler, StreamingSampler
+from constrain.decoders.diffusion.decoding import DiffusionDecoding, Mode
+from constrain.decoders.diffusion.model import DiffusionModel
 from constrain.decoders.masked import MaskedDecoding
 from constrain.decoders.samplers import AWRS, CARS, MARS, MCMC, SMC, ASAp, Checked, Masking, Rejection
 from constrain.decoders.samplers.estimators import accepted, resample
@@ -40,6 +42,11 @@ SAMPLERS: dict[str, Callable[[], Sampler]] = {
     "smc": SMC,
 }
 """Samplers that have names."""
+
+DIFFUSION_SAMPLERS: tuple[Mode, ...] = ("best", "sample", "marginals", "masks")
+"""The same for diffusion models: modes of `constrain.decoders.diffusion.decoding`."""
+
+AnySampler = Sampler | DiffusionDecoding
 
 Reader = Callable[[str], Any]
 
@@ -131,9 +138,25 @@ def _sampler(sampler: Sampler | str | None) -> Sampler:
     return SAMPLERS[sampler]()
 
 
-def _room(model: TextModel, prompts: Sequence[Sequence[int]], max_new_tokens: int | None) -> int:
+def _sampler_for(model: TextModel | DiffusionModel, sampler: AnySampler | str | None) -> Sampler:
+    """The sampler that was asked for, or the one that a kind of model has unless told."""
+    if isinstance(model, DiffusionModel):
+        if sampler is None or isinstance(sampler, str):
+            if (sampler or "best") not in DIFFUSION_SAMPLERS:
+                raise ConstrainError(f"a diffusion model has no sampler {sampler!r}; choose of {DIFFUSION_SAMPLERS}")
+            sampler = DiffusionDecoding(cast("Mode", sampler or "best"))
+        if not isinstance(sampler, DiffusionDecoding):
+            raise ConstrainError(f"a diffusion model takes a DiffusionDecoding, or of {DIFFUSION_SAMPLERS} a name")
+        return cast("Sampler", sampler)
+    if isinstance(sampler, DiffusionDecoding):
+        raise ConstrainError("an autoregressive model fills no masks; choose another sampler")
+    return _sampler(sampler)
+
+
+def _room(model: TextModel | DiffusionModel, prompts: Sequence[Sequence[int]], max_new_tokens: int | None) -> int:
     """The budget: what was asked for, within what the model can still read after each prompt."""
-    wanted = _DEFAULT_MAX_NEW_TOKENS if max_new_tokens is None else max_new_tokens
+    usual = DiffusionDecoding().length if isinstance(model, DiffusionModel) else _DEFAULT_MAX_NEW_TOKENS
+    wanted = usual if max_new_tokens is None else max_new_tokens
     rooms = [model.room(prompt) for prompt in prompts]
     return min([wanted, *[room for room in rooms if room is not None]])
 
@@ -150,11 +173,11 @@ def _is_one(prompt: Any) -> bool:
 
 @overload
 def generate(
-    model: TextModel,
+    model: TextModel | DiffusionModel,
     prompt: Prompt,
     grammar_or_type: Any,
     *,
-    sampler: Sampler | str | None = None,
+    sampler: AnySampler | str | None = None,
     max_new_tokens: int | None = None,
     seed: int | None = None,
     limits: Limits | None = None,
@@ -164,11 +187,11 @@ def generate(
 
 @overload
 def generate(
-    model: TextModel,
+    model: TextModel | DiffusionModel,
     prompt: Sequence[Prompt],
     grammar_or_type: Any,
     *,
-    sampler: Sampler | str | None = None,
+    sampler: AnySampler | str | None = None,
     max_new_tokens: int | None = None,
     seed: int | None = None,
     limits: Limits | None = None,
@@ -177,11 +200,11 @@ def generate(
 
 
 def generate(
-    model: TextModel,
+    model: TextModel | DiffusionModel,
     prompt: Prompt | Sequence[Prompt],
     grammar_or_type: Any,
     *,
-    sampler: Sampler | str | None = None,
+    sampler: AnySampler | str | None = None,
     max_new_tokens: int | None = None,
     seed: int | None = None,
     limits: Limits | None = None,
@@ -189,7 +212,8 @@ def generate(
 ) -> Generation | list[Generation]:
     """Let a model write a text that obeys a constraint.
 
-    model             from `constrain.wrap` or `constrain.load`
+    model             from `constrain.wrap`, `constrain.load` or, for a diffusion model, `wrap_diffusion` (see
+                      docs/diffusion.md)
     prompt            a text or a conversation (messages with "role" and "content"); or a list of these, which are
                       decoded as a batch and give a list of results
     grammar_or_type   a grammar, a compiled constraint, a Python type, or a JSON Schema as a dict; a list of these
@@ -198,9 +222,10 @@ def generate(
     sampler           "greedy" (the default) or another of `SAMPLERS`, or a sampler such as `constrain.MaskedDecoding`;
                       docs/samplers.md helps to choose.  Of a sampler whose draws may fail, the first that does not is
                       taken; of `SMC`, one of its particles, by their weights.  Prompts that occur more than once with
-                      the same constraint are drawn together, and share what is learned
-    max_new_tokens    the text is finished within so many tokens, its end included; 1024 unless given, and never more
-                      than the model's context leaves
+                      the same constraint are drawn together, and share what is learned.  Diffusion models have
+                      "best" (the default) and the other `DIFFUSION_SAMPLERS`, or a `DiffusionDecoding`
+    max_new_tokens    the text is finished within so many tokens, its end included; 1024 unless given, 64 for a
+                      diffusion model, and never more than the model's context leaves
     seed              the same seed gives the same texts; a row's text depends on the seed and its place in the batch
     limits            for compiling the grammar
     progress          called with how many prompts are done, and how many there are
@@ -215,14 +240,16 @@ def generate(
     made_of = {id(wanted): _target(wanted, model.index, limits) for wanted in several}
     targets = [made_of[id(wanted)] for wanted in several]
     encoded = [model.encode(each) for each in prompts]
-    draws = _draws(_sampler(sampler), model, targets, encoded, _room(model, encoded, max_new_tokens), seed, progress)
+    draws = _draws(
+        _sampler_for(model, sampler), model, targets, encoded, _room(model, encoded, max_new_tokens), seed, progress
+    )
     made = [target.generation(draw) for target, draw in zip(targets, draws, strict=True)]
     return made[0] if _is_one(prompt) else made
 
 
 def _draws(
     sampler: Sampler,
-    model: TextModel,
+    model: TextModel | DiffusionModel,
     targets: Sequence[_Target],
     prompts: Sequence[Sequence[int]],
     room: int,
@@ -232,7 +259,7 @@ def _draws(
     rngs = _generators(seed, len(prompts))
     if isinstance(sampler, BatchSampler):
         constraints = [_compiled(target) for target in targets]
-        return sampler.draw_batch(model, constraints, prompts, max_new_tokens=room, rngs=rngs)
+        return sampler.draw_batch(cast("TextModel", model), constraints, prompts, max_new_tokens=room, rngs=rngs)
     groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
     for row, (target, tokens) in enumerate(zip(targets, prompts, strict=True)):
         groups.setdefault((id(target), tuple(tokens)), []).append(row)
@@ -240,7 +267,9 @@ def _draws(
     for rows in groups.values():
         first = rows[0]
         report = None if progress is None else _shifted(progress, len(draws), len(prompts))
-        found = _several(sampler, model, targets[first], prompts[first], len(rows), room, rngs[first], report)
+        found = _several(
+            sampler, cast("TextModel", model), targets[first], prompts[first], len(rows), room, rngs[first], report
+        )
         draws.update(zip(rows, found, strict=True))
     return [draws[row] for row in range(len(prompts))]
 

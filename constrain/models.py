@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from inspect import signature
-from typing import Any
+from typing import Any, Literal, overload
 
 import torch
 
+from constrain.decoders.diffusion.model import DiffusionModel
 from constrain.decoders.samplers.scoring import Scorer, SessionScorer
 from constrain.grammars.errors import ConstrainError
 from constrain.prefix_scorer import PrefixScorer, shares_prefixes
@@ -217,13 +218,26 @@ def _logit_count(hf_model: Any) -> int:
     return int(hf_model.config.get_text_config().vocab_size)
 
 
-def load(name: str) -> Model:
-    """A model that comes with the package: "embedded".
+@overload
+def load(name: Literal["embedded-diffusion"]) -> DiffusionModel: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def load(name: str) -> Model: ...
+
+
+def load(name: str) -> Model | DiffusionModel:
+    """A model that comes with the package: "embedded", or "embedded-diffusion", which fills masks in any order.
 
     Raises ConstrainError for a name that is not known.
     """
+    if name == "embedded-diffusion":
+        from constrain.embedded.diffusion_model import load_embedded_diffusion
+
+        return load_embedded_diffusion()
     if name not in _EMBEDDED:
-        raise ConstrainError(f"there is no model {name!r}; choose one of {sorted(_EMBEDDED)}, or wrap() your own")
+        names = sorted([*_EMBEDDED, "embedded-diffusion"])
+        raise ConstrainError(f"there is no model {name!r}; choose one of {names}, or wrap() your own")
     module, function = _EMBEDDED[name]
     hf_model, hf_tokenizer = getattr(import_module(module), function)()
     return wrap(hf_model, hf_tokenizer)

@@ -7,6 +7,7 @@ the embedded autoregressive model, with one token more: the mask, which is the l
 from pathlib import Path
 from typing import Any
 
+from constrain.decoders.diffusion.model import DiffusionModel, wrap_diffusion
 from constrain.embedded.loading import MODEL_FOLDER
 
 __all__ = ["DIFFUSION_FOLDER", "load_embedded_diffusion"]
@@ -15,8 +16,8 @@ DIFFUSION_FOLDER = Path(__file__).with_name("diffusion")
 """The files: ``config.json``, ``generation_config.json``, ``model.safetensors`` (float16)."""
 
 
-def load_embedded_diffusion(folder: Path = DIFFUSION_FOLDER) -> Any:
-    """The embedded diffusion model as a `constrain.decoders.diffusion.model.DiffusionModel`.
+def load_embedded_diffusion(folder: Path = DIFFUSION_FOLDER) -> DiffusionModel:
+    """The embedded diffusion model with its tokenizer.
 
     Nothing is downloaded and PyTorch's random numbers are left as they were.
     """
@@ -25,7 +26,6 @@ def load_embedded_diffusion(folder: Path = DIFFUSION_FOLDER) -> Any:
     from tokenizers import Tokenizer
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from constrain.decoders.diffusion.model import wrap_diffusion
     from constrain.embedded.tokenizer import wrap_tokenizer
 
     config = LlamaConfig.from_json_file(folder / "config.json")

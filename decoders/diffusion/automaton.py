@@ -74,7 +74,9 @@ class Automaton:
         live[rows[:, 1]] = True
         return cls(
             Columns(classes.long().to(device), live.to(device)),
-            *(rows[:, i].contiguous().to(device) for i in range(3)),
+            rows[:, 0].contiguous().to(device),
+            rows[:, 1].contiguous().to(device),
+            rows[:, 2].contiguous().to(device),
             pairs.to(device),
             (keys // state_count).to(device),
             (keys % state_count).to(device),

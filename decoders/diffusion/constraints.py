@@ -31,8 +31,8 @@ class Canvas(Protocol):
         """Fix a position; False, and nothing changes, when no completion of the text has that token there."""
         ...
 
-    def forced(self) -> list[tuple[int, int]]:
-        """Positions that are not known, with the token that all completions have there."""
+    def commit_forced(self) -> list[tuple[int, int]]:
+        """Fix the positions that are not known at which all completions have one token; these, with their tokens."""
         ...
 
     def is_completable(self) -> bool:
@@ -61,7 +61,7 @@ class AutomatonCanvas:
     def allowed(self) -> torch.Tensor:
         """Which tokens some completion has at each position, (length, V) bool."""
         free = self._lattice.allowed()[0][:, self.automaton.columns.classes]
-        known = torch.zeros_like(free).scatter_(1, self.tokens.clamp(min=0)[:, None], True)  # noqa: FBT003
+        known = torch.zeros_like(free).scatter_(1, self.tokens.clamp(min=0)[:, None], True)
         return torch.where((self.tokens >= 0)[:, None], known, free)
 
     def commit(self, position: int, token: int) -> bool:
@@ -73,12 +73,18 @@ class AutomatonCanvas:
         self._lattice.commit(position, torch.tensor([token], device=self.automaton.device))
         return True
 
-    def forced(self) -> list[tuple[int, int]]:
-        """Positions that are not known, with the token that all completions have there."""
+    def commit_forced(self) -> list[tuple[int, int]]:
+        """Fix the positions that are not known at which all completions have one token; these, with their tokens.
+
+        The completions stay the same, so no message changes.
+        """
         allowed = self._lattice.allowed()[0]
         single = (allowed.sum(dim=1) == 1) & (self.tokens < 0)
         found = [(i, int(self._only[allowed[i].int().argmax()])) for i in single.nonzero().flatten().tolist()]
-        return [(position, token) for position, token in found if token >= 0]
+        found = [(position, token) for position, token in found if token >= 0]
+        for position, token in found:
+            self._lattice.fixed[0, position] = token
+        return found
 
     def is_completable(self) -> bool:
         """Whether some completion obeys the constraint."""

@@ -20,7 +20,7 @@ A context-free grammar whose texts on the canvas have too many states is decided
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from constrain.decoders.diffusion.canvas import canvas_automaton
 from constrain.decoders.diffusion.constraints import AutomatonCanvas, Canvas
 from constrain.decoders.diffusion.model import MaskedModel
 from constrain.decoders.diffusion.rules import ORDERS, Order, Rule, Schedule, View
-from constrain.grammars.errors import ConstrainError, DeadEndError
+from constrain.grammars.errors import ConstrainError, DeadEndError, ResourceLimitError
 from constrain.tokenizer_index.compiled import CompiledConstraint
 
 __all__ = ["DiffusionDecoding", "DiffusionDraw", "Mode", "Prophet"]
@@ -85,18 +85,21 @@ class _Text:
     log_probability: float = 0.0
     prompt: list[int] = field(default_factory=list)
 
-    def commit(self, position: int, token: int, *, forced: bool = False) -> bool:
+    def commit(self, position: int, token: int) -> bool:
+        """Fix a position, if the text stays completable."""
         if self.canvas is not None and not self.canvas.commit(position, token):
             return False
-        self.tokens[position] = token
-        self.steps[position], self.forced[position] = max(0, self.calls - 1), forced
+        self._record(position, token, forced=False)
         return True
 
     def commit_forced(self) -> None:
-        """Commit what is forced, until nothing more is."""
-        while self.canvas is not None and (found := self.canvas.forced()):
-            for position, token in found:
-                self.commit(position, token, forced=True)
+        """Commit what is forced."""
+        for position, token in [] if self.canvas is None else self.canvas.commit_forced():
+            self._record(position, token, forced=True)
+
+    def _record(self, position: int, token: int, *, forced: bool) -> None:
+        self.tokens[position], self.forced[position] = token, forced
+        self.steps[position] = self.calls - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +167,6 @@ class DiffusionDecoding:
         return self._draw(model, None, prompt, self.length if length is None else length, rng)
 
     def _automaton(self, constraint: CompiledConstraint, length: int) -> Automaton | CompiledConstraint:
-        from constrain.grammars.errors import ResourceLimitError
-
         try:
             return canvas_automaton(constraint, length, padding=self.padding)
         except ResourceLimitError:
@@ -225,7 +226,7 @@ class DiffusionDecoding:
         text.calls += 1
         logits[:, model.mask_token] = -math.inf
         if self.mode == "sample" and self.temperature not in (None, 0):
-            logits = logits / cast("float", self.temperature)
+            logits = logits / self.temperature
         return logits.log_softmax(dim=-1)
 
     # Steps

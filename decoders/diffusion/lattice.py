@@ -80,7 +80,7 @@ class Lattice:
         return self._labels[semiring]
 
     def _position_logits(self, position: int | None = None) -> torch.Tensor:
-        """Log-weights of tokens at a position, (batch, V); (1, 1, V) where all are the same and no position is given."""
+        """Log-weights of tokens at a position, (batch, V); without one, where all are the same, (1, 1, V)."""
         if self.logits is not None:
             return self.logits[:, position]
         shape = (1, 1) if position is None else (self.batch,)

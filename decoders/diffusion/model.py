@@ -62,7 +62,8 @@ class DiffusionModel:
     @property
     def device(self) -> torch.device:
         """Where the model takes its input."""
-        return next(iter(self.hf_model.parameters())).device
+        device: torch.device = next(iter(self.hf_model.parameters())).device
+        return device
 
     def encode(self, prompt: Any) -> list[int]:
         """The tokens of a text, or of messages that the tokenizer's chat template makes a text of.

@@ -49,7 +49,7 @@ class Tree:
         """Pairs (..., pairs) as matrices (..., states, states)."""
         flat = weights.new_full((*weights.shape[:-1], self._states**2), -torch.inf)
         flat[..., self._automaton.pair_sources * self._states + self._automaton.pair_targets] = weights
-        return flat.unflatten(-1, (self._states, self._states))
+        return flat.reshape(*weights.shape[:-1], self._states, self._states)
 
     def forward(self, position: int) -> torch.Tensor:
         """Weights of the states before a position, (batch, states)."""

@@ -1,0 +1,203 @@
+"""Constrained diffusion decoding: quality on the embedded model's tasks, and the time of the kernels.
+
+    python benchmarks/diffusion.py [--quick] [--json FILE] [--prompts 200] [--skip-tasks]
+
+Prints, for each task and method, the shares of texts that obey the grammar and that are right, calls of the model and
+seconds a text; then the kernel's time at a vocabulary of 126,464 tokens (LLaDA's) against states, classes, block
+length and batch, and against DINGO's recurrence as it is published, O(length · states · V).
+"""
+
+import argparse
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import constrain
+from constrain.decoders.diffusion.automaton import Automaton
+from constrain.decoders.diffusion.decoding import DiffusionDecoding, Mode
+from constrain.decoders.diffusion.lattice import Lattice
+from constrain.decoders.diffusion.model import DiffusionModel
+from constrain.embedded.tasks import Example, held_out_examples
+from constrain.tokenizer_index.compiled import CompiledConstraint
+
+_VOCABULARY = 126_464
+_LENGTH = 48
+_METHODS: tuple[Mode | None, ...] = (None, "masks", "marginals", "best", "sample")
+_FORWARD_FLOP = 2 * 8.0e9  # a token of an 8-billion-parameter model
+
+
+def _regex(example: Example) -> constrain.Grammar:
+    """Expressions over the numbers of the problem with at most one pair of parentheses a factor, as one regex."""
+    numbers = "|".join(sorted(set(re.findall(r"[0-9]+", example.prompt))))
+    product = rf"({numbers})( [*/] ({numbers}))*"
+    total = rf"{product}( [+-] {product})*"
+    factor = rf"(({numbers})|\({total}\))"
+    return constrain.regex(rf"{factor}( [*/] {factor})*( [+-] {factor}( [*/] {factor})*)*")
+
+
+def _grammar(task: str, example: Example) -> constrain.Grammar:
+    if task == "json":
+        assert not isinstance(example.description, str)
+        schema = dict(example.description)
+        return constrain.json_schema(schema, whitespace="json.dumps", escapes="needed", exponents=False)
+    return _regex(example) if task == "regex" else example.grammar()
+
+
+_TASKS = {"json": "tool_call", "sql": "sql", "regex": "arithmetic"}
+
+
+def _text(
+    model: DiffusionModel, constraint: CompiledConstraint, mode: Mode | None, prompt: str
+) -> tuple[str, int, float]:
+    rng, tokens, began = np.random.default_rng(0), model.encode(prompt), time.perf_counter()
+    if mode is None:
+        draw = DiffusionDecoding("masks", _LENGTH).draw_free(model, tokens, rng=rng)
+    else:
+        (draw,) = DiffusionDecoding(mode, _LENGTH).draw_batch(model, [constraint], [tokens], rngs=[rng])
+    seconds = time.perf_counter() - began
+    ended = draw.tokens[-1] in model.index.end_tokens
+    return model.index.decode(draw.tokens).decode(errors="replace") + ("" if ended else "\0"), draw.calls, seconds
+
+
+def _task(model: DiffusionModel, task: str, count: int) -> dict[str, dict[str, float]]:
+    sums = {mode: np.zeros(4) for mode in _METHODS}
+    for example in held_out_examples(_TASKS[task], 20, count):
+        constraint = constrain.compile(_grammar(task, example), model.index)
+        constraint.token_dfa()
+        for mode in _METHODS:
+            text, calls, seconds = _text(model, constraint, mode, example.prompt)
+            sums[mode] += [constraint.accepts(text), example.is_correct(text), calls, seconds]
+    names = ("valid", "correct", "calls", "seconds")
+    return {mode or "free": dict(zip(names, (sums[mode] / count).tolist(), strict=True)) for mode in _METHODS}
+
+
+# The kernel
+
+
+def _automaton(states: int, classes: int, seed: int = 0, out: int = 8) -> tuple[Automaton, np.ndarray, np.ndarray]:
+    """A random automaton with `out` ways on from each state, and its classes and table."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.dirichlet(np.full(classes, 0.2))
+    of_token = rng.choice(classes, _VOCABULARY, p=sizes)
+    table = np.full((states, classes), -1, np.int64)
+    for state in range(states):
+        chosen = rng.choice(classes, min(out, classes), replace=False)
+        table[state, chosen] = rng.integers(0, states, len(chosen))
+    sources, labels = np.nonzero(table >= 0)
+    edges = zip(sources.tolist(), labels.tolist(), table[sources, labels].tolist(), strict=True)
+    made = Automaton.from_edges(torch.from_numpy(of_token), edges, [0], range(states), states, classes)
+    return made, of_token, table
+
+
+def _dingo(of_token: np.ndarray, table: np.ndarray, weights: torch.Tensor) -> float:
+    """The best weight by the published recurrence: for each position and state, over all tokens."""
+    states = len(table)
+    following = torch.from_numpy(np.where(table < 0, states, table)[:, of_token])
+    best = torch.full((states,), -torch.inf, dtype=torch.float64)
+    best[0] = 0
+    for row in weights:
+        step = torch.full((states, states + 1), -torch.inf)
+        step.scatter_reduce_(1, following, row.expand(states, -1), "amax")
+        best = (best[:, None] + step[:, :states].double()).amax(dim=0)
+    return float(best.max())
+
+
+def _timed(run: Callable[[], object], repeats: int = 3) -> float:
+    """The least seconds of some runs."""
+    found = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        run()
+        found.append(time.perf_counter() - began)
+    return min(found)
+
+
+def _kernel(states: int, classes: int, length: int, batch: int) -> dict[str, float]:
+    automaton, _, _ = _automaton(states, classes)
+    logits = torch.randn(batch, length, _VOCABULARY, generator=torch.Generator().manual_seed(0))
+    answers: dict[str, Callable[[Lattice], object]] = {
+        "best": Lattice.best,
+        "mass": Lattice.log_mass,
+        "marginals": Lattice.marginals,
+        "sample": Lattice.sample,
+    }
+    found = {name: 1e3 * _timed(lambda: ask(Lattice(automaton, logits))) for name, ask in answers.items()}
+    return {"states": states, "classes": classes, "length": length, "batch": batch, **found}
+
+
+def _scaling(*, quick: bool) -> list[dict[str, float]]:
+    base = {"states": 100, "classes": 200, "length": 32, "batch": 1}
+    axes = {"states": [10, 100, 1000], "classes": [20, 2000], "length": [64, 128], "batch": [4]}
+    if quick:
+        axes = {"states": [100]}
+    return [_kernel(**{**base, axis: value}) for axis, values in axes.items() for value in values]
+
+
+def _against_dingo(*, quick: bool) -> list[dict[str, float]]:
+    rows = []
+    for states in (50,) if quick else (50, 200):
+        automaton, of_token, table = _automaton(states, 200)
+        logits = torch.randn(1, 32, _VOCABULARY, generator=torch.Generator().manual_seed(1))
+        ours = _timed(lambda: Lattice(automaton, logits).best())
+        direct = _timed(lambda: _dingo(of_token, table, logits[0]), 1)
+        value = float(Lattice(automaton, logits).best()[1])
+        assert abs(value - _dingo(of_token, table, logits[0])) < 1e-3 * abs(value)
+        rows.append({"states": states, "ours_ms": 1e3 * ours, "direct_ms": 1e3 * direct, "ratio": direct / ours})
+    return rows
+
+
+def _forward(length: int) -> float:
+    """Seconds that an 8-billion-parameter forward of so many positions takes at this device's matrix speed."""
+    size = 2048
+    left, right = torch.randn(size, size), torch.randn(size, size)
+    speed = 2 * size**3 / _timed(lambda: left @ right)
+    return _FORWARD_FLOP * length / speed
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> None:
+    print(f"\n{title}")
+    print("  ".join(f"{name:>10}" for name in rows[0]))
+    for row in rows:
+        print("  ".join(f"{value:>10.3g}" if isinstance(value, float) else f"{value:>10}" for value in row.values()))
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few prompts and sizes")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
+    parser.add_argument("--prompts", type=int, help="prompts a task; 200, or 5 with --quick")
+    parser.add_argument("--skip-tasks", action="store_true", help="kernels only")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    report: dict[str, Any] = {"threads": 1, "vocabulary": _VOCABULARY}
+    if not options.skip_tasks:
+        model = constrain.load("embedded-diffusion")
+        count = options.prompts or (5 if options.quick else 200)
+        report["tasks"] = {}
+        for task in _TASKS:
+            found = _task(model, task, count)
+            report["tasks"][task] = found
+            _table(f"{task}, {count} prompts", [{"method": name, **row} for name, row in found.items()])
+    report["kernel"] = _scaling(quick=options.quick)
+    _table("kernel, milliseconds", report["kernel"])
+    report["dingo"] = _against_dingo(quick=options.quick)
+    _table("against the published recurrence", report["dingo"])
+    overheads = []
+    for row in report["kernel"]:
+        forward = _forward(int(row["length"]) * int(row["batch"]))
+        overheads.append({"length": row["length"], "forward_s": forward, "share": row["best"] / 1e3 / forward})
+    report["overhead"] = overheads
+    _table("share of an 8-billion-parameter forward of the block alone (2 · 8e9 FLOP a position)", overheads)
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()
