@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Rejection,
         TokenTrie,
     )
+    from constrain.explanation import explain
     from constrain.generation import Generation, generate, pressure, stream
     from constrain.grammars.choice import choice
     from constrain.grammars.composition import (
@@ -104,6 +105,7 @@ _HOMES = {
     "embedded": "constrain.grammars.composition",
     "errors": "constrain.errors",
     "example": "constrain.tokenizer_index.instances",
+    "explain": "constrain.explanation",
     "generate": "constrain.generation",
     "grammar": "constrain.grammars.library",
     "intersection": "constrain.grammars.composition",
@@ -166,6 +168,7 @@ __all__ = [  # noqa: RUF022  in the order of sorted(), as _HOMES
     "embedded",
     "errors",
     "example",
+    "explain",
     "generate",
     "grammar",
     "intersection",
