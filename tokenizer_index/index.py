@@ -101,7 +101,7 @@ class TokenizerIndex:
         return made
 
     def _with_encoding_of(self, other: "TokenizerIndex") -> "TokenizerIndex":
-        """This index for another tokenizer with the same tokens, which may cut texts in other ways; rows are shared."""
+        """The index for another tokenizer with the same tokens, which may cut texts in other ways; rows are shared."""
         if self.vocabulary.encode is other.vocabulary.encode:
             return self
         twin = copy.copy(self)

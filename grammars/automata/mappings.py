@@ -8,6 +8,7 @@ used, and handed to new stores.
 import mmap
 import sys
 import threading
+from collections.abc import Callable
 
 import numpy as np
 
@@ -56,10 +57,13 @@ class Mapping:
         larger[: 4 * used] = self._memory[: 4 * used]
         self._memory = larger
 
-    def give_back(self, used: int) -> None:
-        """Let another store have the memory, of which the first `used` cells were written to."""
+    def give_back(self, used: int, ending: Callable[[], bool] = sys.is_finalizing) -> None:
+        """Let another store have the memory, of which the first `used` cells were written to.
+
+        `ending` tells whether Python ends, when globals, `sys` and the limits here included, may be gone.
+        """
         size = 4 * used
-        if size > _MAX_USED or sys.is_finalizing():
+        if ending() or size > _MAX_USED:
             return
         self.cells[:used] = 0
         with _lock:

@@ -44,6 +44,7 @@ def _decode(tokenizer: Tokenizer) -> Callable[[Sequence[int]], str]:
 
 
 def byte_level_bpe() -> Tokenizer:
+    """GPT-2's kind, with added tokens."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -73,6 +74,7 @@ def byte_fallback_bpe() -> Tokenizer:
 
 
 def word_piece() -> Tokenizer:
+    """BERT's kind."""
     words = ["[UNK]", "[SEP]", "the", "cat", "##s", "##cat", "sat", ",", "1", "##2", "a", "##a", "é"]
     tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -82,6 +84,7 @@ def word_piece() -> Tokenizer:
 
 
 def unigram() -> Tokenizer:
+    """T5's kind."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
@@ -91,6 +94,7 @@ def unigram() -> Tokenizer:
 
 
 def ranked() -> tiktoken.Encoding:
+    """An encoding with halves of characters and gaps."""
     longer = [b"th", b"the", b" the", b'{"', b"\xc3\xa9", b"\xf0\x9f", b"\xf0\x9f\x98", b"at", b"12"]
     ranks = {token: i for i, token in enumerate([*[bytes([byte]) for byte in range(256)], *longer])}
     special = {"<|endoftext|>": 300, "<|call|>": 305}  # 265 to 299 are gaps
@@ -98,6 +102,7 @@ def ranked() -> tiktoken.Encoding:
 
 
 def sentence_piece(**options: Any) -> sentencepiece.SentencePieceProcessor:
+    """A model trained on the texts as they are."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(TEXTS * 5),
@@ -111,6 +116,7 @@ def sentence_piece(**options: Any) -> sentencepiece.SentencePieceProcessor:
 
 
 def wrapped() -> PreTrainedTokenizerFast:
+    """A tokenizer of `transformers` with special and plain added tokens."""
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=byte_level_bpe(), eos_token="<eos>")
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|tool|>", "<|end of turn|>"]})
     tokenizer.add_tokens(["plain▁added"])
