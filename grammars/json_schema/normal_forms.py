@@ -230,7 +230,7 @@ class NormalForms:
                 return sets.complement(self._given[payload], self)
             case "schema":
                 result = sets.NOTHING
-                for part in self.parts(payload):
+                for part in self._with_shapes_merged(self.parts(payload)):
                     outside = sets.complement(part, self) if isinstance(part, Values) else self.values(negation(part))
                     result = sets.union(result, outside)
                 return result
@@ -241,6 +241,20 @@ class NormalForms:
             case "postponed":
                 return self.values(negation(self.late(formula)))
         raise TypeError(f"unexpected formula {kind}")
+
+    def _with_shapes_merged(self, parts: tuple[Part, ...]) -> list[Part]:
+        """The parts with all sets that have one shape each made one: `required` and `properties` are denied together.
+
+        Being absent or having another value is one case then; as two, they would double those of a conjunction.
+        """
+        merged = sets.ANY
+        others: list[Part] = []
+        for part in parts:
+            if isinstance(part, Values) and len(part.objects) <= 1 and len(part.arrays) <= 1:
+                merged = sets.intersection(merged, part, self)
+            else:
+                others.append(part)
+        return others if merged is sets.ANY else [merged, *others]
 
     # Emptiness
 

@@ -244,9 +244,10 @@ class Objects:
         """Objects that are not of this shape."""
         outside = []
         for name, formula in self.keys.items():
-            if formula != TRUE:
+            if name in self.required:  # absent or otherwise: one case, where two would double those of a conjunction
+                outside.append(Objects({name: formulas.negation(formula)}))
+            elif formula != TRUE:
                 outside.append(Objects({name: formulas.negation(formula)}, frozenset((name,))))
-        outside.extend(Objects({name: FALSE}) for name in self.required)
         if not self.is_open():
             outside.extend(self._foreign_members(formulas))
         if self.minimum > 0:
