@@ -17,7 +17,17 @@ from constrain.grammars import ir
 from constrain.grammars.analysis import TerminalFacts, analyse
 from constrain.grammars.composition.expressions import postorder
 from constrain.grammars.lexemes import merge_terminals
-from constrain.grammars.regular import Intersection, Regular, Repetition, Symbols, Without
+from constrain.grammars.regular import (
+    Concatenation,
+    Epsilon,
+    Intersection,
+    Literal,
+    Regular,
+    Repetition,
+    Symbols,
+    Union,
+    Without,
+)
 
 __all__ = ["DEAD", "Form", "reading_rules"]
 
@@ -76,6 +86,31 @@ def _repeated(form: Form, minimum: int, maximum: int | None) -> Form:
     return Form(nullable, ir.Repeat(form.reads, 1 if form.nullable else max(minimum, 1), maximum))
 
 
+def _facts(regular: Regular, depth: int = 8) -> tuple[bool, bool] | None:
+    """Whether a language has the empty text, and other ones, where that is seen without an automaton."""
+    if depth == 0:
+        return None
+    match regular:
+        case Epsilon():
+            return True, False
+        case Literal(text):
+            return text == b"", text != b""
+        case Symbols(ranges):
+            return False, bool(ranges)
+        case Concatenation(parts) | Union(parts):
+            known = [facts for part in parts if (facts := _facts(part, depth - 1)) is not None]
+            if len(known) < len(parts):
+                return None
+            some = any(read for _, read in known)
+            if isinstance(regular, Union):
+                return any(empty for empty, _ in known), some
+            return all(empty for empty, _ in known), some and all(empty or read for empty, read in known)
+        case Repetition(part, minimum, maximum):
+            facts = _facts(part, depth - 1)
+            return None if facts is None else (minimum == 0 or facts[0], facts[1] and maximum != 0)
+    return None
+
+
 class _Forms:
     """Forms of expressions, given those of the rules that they refer to."""
 
@@ -87,7 +122,7 @@ class _Forms:
     def _terminal(self, terminal: ir.Terminal) -> Form:
         regular = terminal.regular
         if id(regular) not in self._terminals:
-            nullable, reads = self._facts.of(regular)
+            nullable, reads = _facts(regular) or self._facts.of(regular)
             reading = Without(regular, (b"",)) if nullable else regular
             form = Form(nullable, ir.Terminal(reading, terminal.name) if reads else DEAD)
             self._terminals[id(regular)] = regular, form

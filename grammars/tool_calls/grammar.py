@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from constrain.grammars import ir
-from constrain.grammars.composition import concatenation, optional, repetition, special_token, union
+from constrain.grammars.composition import concatenation, embedded, optional, repetition, special_token, union
 from constrain.grammars.composition.regular_languages import regular_grammar, without_markers
 from constrain.grammars.errors import GrammarError
 from constrain.grammars.json_schema import json_schema
@@ -64,27 +64,47 @@ class _Writer:
 
     # Pieces
 
-    def pieces(self, pieces: Iterable[Piece], tool: Tool | None = None) -> list[ir.Grammar | str]:
-        """The parts that pieces stand for."""
-        return [part for piece in pieces for part in self._piece(piece, tool)]
+    def pieces(self, pieces: Iterable[Piece]) -> list[ir.Grammar | str]:
+        """The parts that pieces outside of calls stand for."""
+        return [self._piece(piece) for piece in pieces]
 
-    def _piece(self, piece: Piece, tool: Tool | None) -> Sequence[ir.Grammar | str]:
+    def _piece(self, piece: Piece) -> ir.Grammar | str:
         match piece:
             case Text(text):
-                return [text]
+                return text
             case Mark(text):
-                return [special_token(text) if text in self.special else text]
+                return special_token(text) if text in self.special else text
             case Gap(text):
-                return [self._regular(self._gap(self.space.after_comma if text else b""))]
-        if tool is None:
-            raise GrammarError("a name and arguments stand within calls only")
+                return self._regular(self._gap(self.space.after_comma if text else b""))
+        raise ValueError("a name and arguments stand within calls only")
+
+    def _call(self, tools: Sequence[Tool]) -> ir.Grammar:
+        """A call of one of the tools: one grammar for all, so that what it costs to make is that of the schemas."""
+        call = self.style.call
+        at = next(i for i, piece in enumerate(call) if isinstance(piece, JsonCall | Arguments))
+        rules: dict[str, ir.Expression] = {}
+        ways = []
+        for i, tool in enumerate(tools):
+            rules[f"arguments {i}"] = ir.Sequence(())  # holds the place
+            before = [self._within_call(piece, tool) for piece in call[: at + 1]]
+            ways.append(ir.Sequence((*before, ir.Reference(f"arguments {i}"), ir.Reference("behind"))))
+        closing = [ir.Terminal(self._lexeme(b"}"))] if isinstance(call[at], JsonCall) else []
+        rules["behind"] = ir.Sequence((*closing, *(self._within_call(piece, tools[0]) for piece in call[at + 1 :])))
+        names = repr((self.style.call, [tool.name for tool in tools], self.space, sorted(self.special)))
+        host = ir.Grammar("call", {"call": ir.Alternation(tuple(ways)), **rules}, key=names)
+        return embedded(host, {f"arguments {i}": self.arguments(tool) for i, tool in enumerate(tools)})
+
+    def _within_call(self, piece: Piece, tool: Tool) -> ir.Expression:
+        """What a piece stands for, up to the arguments."""
         match piece:
             case Name():
-                return [tool.name]
-            case Arguments():
-                return [self.arguments(tool)]
+                return ir.Terminal(Literal(tool.name.encode()))
             case JsonCall(key):
-                return [self._regular(self._before(tool, key)), self.arguments(tool), self._regular(self._lexeme(b"}"))]
+                return ir.Terminal(self._before(tool, key))
+            case Arguments():
+                return ir.Sequence(())
+        part = self._piece(piece)
+        return ir.Terminal(Literal(part.encode())) if isinstance(part, str) else part.rule(part.start)
 
     def _gap(self, needed: bytes) -> Regular:
         return Concatenation((Literal(needed), self.space.gap)) if needed else self.space.gap
@@ -134,7 +154,7 @@ class _Writer:
 
     def calls(self, tools: Sequence[Tool], *, several: bool) -> ir.Grammar:
         """Calls of the tools, at least one."""
-        one = union(*(concatenation(*self.pieces(self.style.call, tool)) for tool in tools))
+        one = self._call(tools)
         between = self.style.between
         if several and between is not None:
             one = repetition(one, 1, separator=concatenation(*self.pieces(between)))
