@@ -11,15 +11,17 @@ from typing import Any, cast
 
 from constrain.grammars import ir
 from constrain.grammars.errors import GrammarError
-from constrain.grammars.library import named, sql
+from constrain.grammars.library import data_formats, named, sql
 
 __all__ = ["grammar", "grammar_names"]
 
 _LIBRARY: dict[str, Callable[..., ir.Grammar]] = {
     "arithmetic": named.arithmetic,
+    "csv": data_formats.csv,
     "json": named.json,
     "python-expression": named.python_expression,
     "sql": sql.sql,
+    "toml": data_formats.toml,
 }
 
 
@@ -36,9 +38,11 @@ def grammar(name: str, **options: Any) -> ir.Grammar:
     sql                 SELECT queries; ``tables={"users": ["id", "name"]}`` and ``functions=["lower"]`` fix names
     arithmetic          numbers, ``+ - * / **``, parentheses; ``variables=["x"]`` and ``functions=["sqrt"]``
     python-expression   Python expressions
+    csv                 CSV files (RFC 4180); ``columns=3``, ``header=["id", "name"]``, ``delimiter=";"``
+    toml                TOML 1.0.0 documents
     ==================  =====================================================================================
 
-    All take ``max_space=n``, a bound on each stretch of white space; by default there is none.
+    The first four take ``max_space=n``, a bound on each stretch of white space; by default there is none.
 
     Raises GrammarError for a name that is not in the library, TypeError for an option that the grammar does not have.
     """
