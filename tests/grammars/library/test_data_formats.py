@@ -109,8 +109,10 @@ _FIELDS = st.lists(st.text('a,;"\r\n é', max_size=4), min_size=1, max_size=3)
 def test_written_csv(rows: list[list[str]], delimiter: str, end: str) -> None:
     """What `csv.writer` writes is allowed, with as many columns as it has."""
     file = io.StringIO(newline="")
-    quoting = csv.QUOTE_ALL if end == "\n" else csv.QUOTE_MINIMAL  # a return would be left without quotes
-    csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=quoting).writerows(rows)
+    if end == "\n":  # a return would be left without quotes
+        csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL).writerows(rows)
+    else:
+        csv.writer(file, delimiter=delimiter, lineterminator=end).writerows(rows)
     text, widths = file.getvalue(), {len(row) for row in rows}
     constraint = compile_grammar(grammar("csv", delimiter=delimiter), _BYTES)
     assert constraint.accepts(text)
