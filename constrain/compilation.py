@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from itertools import count
 from typing import TYPE_CHECKING
 
 from constrain.grammars import ir
@@ -31,6 +32,9 @@ class CompiledConstraint(compiled.CompiledConstraint):
 
 
 _MAX_KEPT = 256
+_MAX_BYTES = 1 << 27  # of their automata
+_CHECKED = 8  # new constraints between two looks at the memory of all
+_made = count(1)
 _kept: OrderedDict[tuple[int, str, Limits | None], CompiledConstraint] = OrderedDict()
 _lock = threading.Lock()
 
@@ -57,6 +61,18 @@ def compile(  # noqa: A001
     made = CompiledConstraint(grammar, index, limits)
     with _lock:
         made = _kept.setdefault(key, made)
-        while len(_kept) > _MAX_KEPT:
-            _kept.popitem(last=False)
+        _drop_oldest()
     return made
+
+
+def _drop_oldest() -> None:
+    while len(_kept) > _MAX_KEPT:
+        _kept.popitem(last=False)
+    if next(_made) % _CHECKED == 0:
+        sizes = [constraint.memory_bytes() for constraint in _kept.values()]
+        total = sum(sizes)
+        for size in sizes[:-1]:
+            if total <= _MAX_BYTES:
+                break
+            _kept.popitem(last=False)
+            total -= size

@@ -44,7 +44,7 @@ from constrain.tokenizer_index.parser import (
 )
 from constrain.tokenizer_index.tables import ACCEPT, DOUBT, LONGEST_MATCH, SEARCHES
 
-KERNELS = "3d4f7faf7ff69994"
+KERNELS = "e5c7e923efedfc3a"
 
 
 @inner

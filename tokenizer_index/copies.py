@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from constrain.grammars.automata._jit import kernel, memory_at
 
-KERNELS = "3d4f7faf7ff69994"
+KERNELS = "e5c7e923efedfc3a"
 
 
 @kernel

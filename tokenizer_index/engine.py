@@ -14,7 +14,7 @@ from constrain.grammars.analysis import analyse
 from constrain.grammars.automata._jit import Cells, code_table
 from constrain.grammars.automata.arena import Arena
 from constrain.grammars.automata.store import COUNT, NEEDS_LENGTH, NEEDS_ROW, NEEDS_RULE
-from constrain.grammars.errors import UnsatisfiableConstraintError
+from constrain.grammars.errors import ResourceLimitError, UnsatisfiableConstraintError
 from constrain.grammars.lexemes import merge_terminals
 from constrain.tokenizer_index import configurations, containers, lexer, masks, parser  # noqa: F401  (services)
 from constrain.tokenizer_index.index import TokenizerIndex
@@ -71,6 +71,8 @@ class Engine(Arena):
     def _pooled_row(self, node: int) -> None:
         key = content_key(self, node, int(self.memory[COUNT]))
         number = self.pool.number(key, lambda: make_row(self, self.view, node))
+        if number < 0:  # whoever asked starts afresh, with another pool
+            raise ResourceLimitError("the rows of the vocabulary need too much memory", limit="max_memory")
         self.run(set_pooled, node, number)
 
     def _find_lengths(self, state: int, parameter: int) -> None:

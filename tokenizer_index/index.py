@@ -146,7 +146,7 @@ class TokenizerIndex:
         """Write the index to its cache, with the rows made so far; whether that was possible."""
         if self._cache is None:
             return False
-        rows = self._pool.rows()
+        rows = self._pool.first_rows()
         arrays: Arrays = {
             "trie": self.trie,
             "same": self.same,
@@ -163,17 +163,19 @@ class TokenizerIndex:
         return stored
 
     def save_new_rows(self) -> None:
-        """Write the index again if there are rows that are not on disk."""
-        if len(self._pool) > self._rows_on_disk:
+        """Write the index again if there are rows to be kept that are not on disk."""
+        if len(self._pool.first_rows()) > self._rows_on_disk:
             self.save()
 
     # What engines use
 
     def pool(self) -> Pool:
         """The pool for a new constraint."""
-        if self._pool.is_full:
-            self.save_new_rows()
-            self._pool = Pool()
+        if self._pool.is_nearly_full:
+            following = Pool()
+            for key, row in self._pool.first_rows():
+                following.number(key, lambda row=row: row)  # type: ignore[misc]
+            self._pool = following
         return self._pool
 
     def view(self, pool: Pool) -> npt.NDArray[Any]:

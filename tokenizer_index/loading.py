@@ -24,7 +24,7 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "3d4f7faf7ff69994"
+KERNELS = "e5c7e923efedfc3a"
 
 _RULE = "rule"
 

@@ -96,7 +96,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "3d4f7faf7ff69994"
+KERNELS = "e5c7e923efedfc3a"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16

@@ -68,7 +68,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "3d4f7faf7ff69994"
+KERNELS = "e5c7e923efedfc3a"
 
 SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, CONFIGURATION = range(FIRST_FREE_KIND, FIRST_FREE_KIND + 7)
 

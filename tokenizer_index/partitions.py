@@ -6,9 +6,9 @@ equal values; classes are numbered in the order in which they first occur, so th
 
 import numpy as np
 
-from constrain.grammars.automata._jit import Cells, kernel
+from constrain.grammars.automata._jit import Cells, int64, kernel
 
-KERNELS = "3d4f7faf7ff69994"
+KERNELS = "e5c7e923efedfc3a"
 
 _MIX = 0x9E3779B97F4A7C15 - (1 << 64)  # as an int64
 
@@ -25,7 +25,7 @@ def refine(classes: Cells, values: Cells) -> int:
     count, last = 0, rows - 1
     for i in range(classes.size):
         old, value = classes[i], values[i]
-        slot = (((np.int64(old) << 32) ^ np.int64(value)) * _MIX >> 20) & last
+        slot = ((int64(old) << 32 ^ int64(value)) * _MIX >> 20) & last
         while table[slot, 2] >= 0 and (table[slot, 0] != old or table[slot, 1] != value):
             slot = (slot + 1) & last
         if table[slot, 2] < 0:

@@ -49,7 +49,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["Pool", "PooledRow", "content_key"]
 
-KERNELS = "3d4f7faf7ff69994"
+KERNELS = "e5c7e923efedfc3a"
 
 CAPACITY = 4096
 
@@ -61,6 +61,11 @@ class PooledRow:
     bits: Cells
     suffixes: Cells
     tokens: Cells
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.bits.nbytes + self.suffixes.nbytes + self.tokens.nbytes
 
 
 @inner
@@ -273,6 +278,10 @@ def make_row(arena: Arena, table: Cells, node: int) -> PooledRow:
     return PooledRow(bits, np.ascontiguousarray(suffixes[: merged - 1]), tokens[:listed].copy())
 
 
+_MAX_BYTES = 1 << 27
+_KEPT_BYTES = 1 << 24
+
+
 class Pool:
     """Rows by content, in the form that kernels read: `addresses` is (CAPACITY, 4) int64, see `view`."""
 
@@ -280,6 +289,7 @@ class Pool:
         self.addresses = np.zeros((CAPACITY, fields.POOL_WIDTH), np.int64)
         self._numbers: dict[bytes, int] = {}
         self._rows: list[PooledRow] = []
+        self._bytes = 0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -288,12 +298,24 @@ class Pool:
     @property
     def is_full(self) -> bool:
         """Whether no more rows fit."""
-        return len(self._rows) >= CAPACITY
+        return len(self._rows) >= CAPACITY or self._bytes >= _MAX_BYTES
 
-    def rows(self) -> list[tuple[bytes, PooledRow]]:
-        """All rows with their keys, in the order of their numbers."""
+    @property
+    def is_nearly_full(self) -> bool:
+        """Whether a new constraint should have another pool."""
+        return 2 * len(self._rows) >= CAPACITY or 2 * self._bytes >= _MAX_BYTES
+
+    def first_rows(self) -> list[tuple[bytes, PooledRow]]:
+        """The rows to be kept for later, with their keys: those made first, which most grammars ask for."""
+        found, size = [], 0
         with self._lock:
-            return [(key, self._rows[number]) for key, number in self._numbers.items()]
+            for key, number in self._numbers.items():
+                row = self._rows[number]
+                size += row.size
+                if size > _KEPT_BYTES:
+                    break
+                found.append((key, row))
+        return found
 
     def number(self, key: bytes, make: Callable[[], PooledRow]) -> int:
         """The number of the row with this key, made if it is not there; -1 when the pool is full."""
@@ -309,6 +331,7 @@ class Pool:
     def _add(self, key: bytes, row: PooledRow) -> int:
         number = len(self._rows)
         self._rows.append(row)
+        self._bytes += row.size
         addresses = [array.ctypes.data for array in (row.bits, row.suffixes, row.tokens)]
         self.addresses[number] = [*addresses, len(row.suffixes)]
         self._numbers[key] = number

@@ -13,7 +13,7 @@ from constrain.grammars.automata._jit import Cells, kernel, memory_at
 
 __all__ = ["SPECIAL", "build_trie", "list_children", "token_symbols"]
 
-KERNELS = "3d4f7faf7ff69994"
+KERNELS = "e5c7e923efedfc3a"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""

@@ -11,7 +11,7 @@ from constrain.grammars.automata.nodes import EMPTY, nullable
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "3d4f7faf7ff69994"
+KERNELS = "e5c7e923efedfc3a"
 
 __all__ = ["Language"]
 
