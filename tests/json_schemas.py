@@ -595,8 +595,14 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def validator_of(document: Any, draft: int = 2020) -> Any:
     """An exact validator, which asserts all formats in all drafts, for values that `parsed` reads."""
-    kind = _EXACT[draft]
-    return kind(_with_python_patterns(parsed(json.dumps(document))), format_checker=jsonschema.FormatChecker())
+    return _validator(_EXACT[draft], _with_python_patterns(parsed(json.dumps(document))))
+
+
+def _validator(kind: Any, document: Any) -> Any:
+    # Where a reference leads to a schema with `$schema`, `jsonschema` goes on with the class that it knows by that.
+    if isinstance(document, dict):
+        document = {name: value for name, value in document.items() if name != "$schema"}
+    return kind(document, format_checker=jsonschema.FormatChecker())
 
 
 def plain_validator_of(document: Any) -> Any:
@@ -604,7 +610,7 @@ def plain_validator_of(document: Any) -> Any:
     drafts = {uri.rstrip("#"): draft for draft, uri in DRAFTS.items()}
     named = document.get("$schema") if isinstance(document, dict) else None
     kind = _EXACT[drafts.get(named.rstrip("#"), 2020) if isinstance(named, str) else 2020]
-    return kind(parsed(json.dumps(document)), format_checker=jsonschema.FormatChecker())
+    return _validator(kind, parsed(json.dumps(document)))
 
 
 # Strategies

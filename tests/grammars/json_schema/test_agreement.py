@@ -139,6 +139,15 @@ def test_agreement() -> None:
             [],
             id="additional properties are evaluated in 2019-09",
         ),
+        pytest.param(
+            {
+                "$schema": "https://json-schema.org/draft/2019-09/schema",
+                "unevaluatedProperties": {"unevaluatedProperties": {"unevaluatedProperties": False}, "$ref": "#"},
+            },
+            ['{"": {"ba": {"ab": {"ab": "c"}}}}'],
+            [],
+            id="what a reference evaluates",
+        ),
     ],
 )
 def test_regressions(schema: Any, allowed: list[str], denied: list[str]) -> None:
