@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from constrain import errors
     from constrain.compilation import CompiledConstraint, compile  # noqa: A004
     from constrain.decoders.bitmask import apply_token_bitmask_inplace
+    from constrain.decoders.diffusion.decoding import DiffusionDecoding
+    from constrain.decoders.diffusion.infilling import Hole, complete
+    from constrain.decoders.diffusion.model import wrap_diffusion
     from constrain.decoders.logits_processor import LogitsProcessor
     from constrain.decoders.masked import MaskedDecoding
     from constrain.decoders.samplers import (
@@ -76,8 +79,10 @@ _HOMES = {
     "CARS": "constrain.decoders.samplers",
     "Checked": "constrain.decoders.samplers",
     "CompiledConstraint": "constrain.compilation",
+    "DiffusionDecoding": "constrain.decoders.diffusion.decoding",
     "Generation": "constrain.generation",
     "Grammar": "constrain.grammars.ir",
+    "Hole": "constrain.decoders.diffusion.infilling",
     "Limits": "constrain.tokenizer_index.limits",
     "LogitsProcessor": "constrain.decoders.logits_processor",
     "MARS": "constrain.decoders.samplers",
@@ -100,6 +105,7 @@ _HOMES = {
     "choice": "constrain.grammars.choice",
     "compile": "constrain.compilation",
     "complement": "constrain.grammars.composition",
+    "complete": "constrain.decoders.diffusion.infilling",
     "concatenation": "constrain.grammars.composition",
     "ebnf": "constrain.grammars.ebnf",
     "embedded": "constrain.grammars.composition",
@@ -129,6 +135,7 @@ _HOMES = {
     "tool_calls": "constrain.grammars.tool_calls",
     "union": "constrain.grammars.composition",
     "wrap": "constrain.models",
+    "wrap_diffusion": "constrain.decoders.diffusion.model",
     "write_tool_calls": "constrain.grammars.tool_calls",
 }
 
@@ -139,8 +146,10 @@ __all__ = [  # noqa: RUF022  in the order of sorted(), as _HOMES
     "CARS",
     "Checked",
     "CompiledConstraint",
+    "DiffusionDecoding",
     "Generation",
     "Grammar",
+    "Hole",
     "Limits",
     "LogitsProcessor",
     "MARS",
@@ -163,6 +172,7 @@ __all__ = [  # noqa: RUF022  in the order of sorted(), as _HOMES
     "choice",
     "compile",
     "complement",
+    "complete",
     "concatenation",
     "ebnf",
     "embedded",
@@ -192,6 +202,7 @@ __all__ = [  # noqa: RUF022  in the order of sorted(), as _HOMES
     "tool_calls",
     "union",
     "wrap",
+    "wrap_diffusion",
     "write_tool_calls",
 ]
 

@@ -134,7 +134,7 @@ class DiffusionDecoding:
             raise ConstrainError(f"there is no mode {self.mode!r}; choose one of {', '.join(_MODES)}")
         if isinstance(self.order, str) and self.order not in ORDERS:
             raise ConstrainError(f"there is no order {self.order!r}; choose one of {sorted(ORDERS)}")
-        if min(self.length, self.block or 1, self.steps or 1) < 1:
+        if any(size is not None and size < 1 for size in (self.length, self.block, self.steps)):
             raise ConstrainError("length, block and steps are at least 1")
 
     def draw_batch(
