@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from constrain.explanation import explain
     from constrain.generation import Generation, generate, pressure, stream
+    from constrain.grammars.analysis import diagnostics
     from constrain.grammars.choice import choice
     from constrain.grammars.composition import (
         capture,
@@ -107,6 +108,7 @@ _HOMES = {
     "complement": "constrain.grammars.composition",
     "complete": "constrain.decoders.diffusion.infilling",
     "concatenation": "constrain.grammars.composition",
+    "diagnostics": "constrain.grammars.analysis",
     "ebnf": "constrain.grammars.ebnf",
     "embedded": "constrain.grammars.composition",
     "errors": "constrain.errors",
@@ -174,6 +176,7 @@ __all__ = [  # noqa: RUF022  in the order of sorted(), as _HOMES
     "complement",
     "complete",
     "concatenation",
+    "diagnostics",
     "ebnf",
     "embedded",
     "errors",

@@ -163,7 +163,12 @@ def analyse(grammar: ir.Grammar) -> Facts:
 
 
 def diagnostics(grammar: ir.Grammar) -> list[Diagnostic]:
-    """Rules that cannot be reached from the start, and reachable rules that derive nothing."""
+    """Rules that cannot be reached from the start, and reachable rules that derive nothing.
+
+    A grammar whose rules are made on demand has none: its rules are made because they are reached.
+    """
+    if grammar.make_rule is not None:
+        return []
     facts = analyse(grammar)
     found = []
     for name in grammar.rules:

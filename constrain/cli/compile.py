@@ -40,6 +40,7 @@ def _measured(grammar: GrammarChoice, tokenizer: str, save: Path | None) -> dict
         "vocab_size": index.vocab_size,
         "trie_nodes": len(index.trie),
         "rules": len(language.rules),
+        "notes": [_note(one) for one in constrain.diagnostics(language)],
         "memory_bytes": compiled.memory_bytes(),
         **times,
     }
@@ -47,6 +48,12 @@ def _measured(grammar: GrammarChoice, tokenizer: str, save: Path | None) -> dict
         compiled.save(save)
         figures["saved_bytes"] = save.stat().st_size
     return figures
+
+
+def _note(diagnostic: Any) -> str:
+    place = diagnostic.position
+    where = "" if place is None else f" (line {place.line}, column {place.column})"
+    return f"rule {diagnostic.rule!r} {diagnostic.message}{where}"
 
 
 @takes_grammar
@@ -79,4 +86,5 @@ def compile_command(
             "same mask again": seconds(figures["same_mask_seconds"]),
         }
         | ({"saved": f"{save} ({size(figures['saved_bytes'])})"} if save else {})
+        | {f"note {number}": note for number, note in enumerate(figures["notes"], 1)}
     )

@@ -286,6 +286,15 @@ def test_compile_measures(capsys: pytest.CaptureFixture[str], schema_file: str) 
     assert "first mask" in output_of(capsys, "compile", "--schema", schema_file, "--tokenizer", "bytes")
 
 
+def test_compile_tells_of_rules_without_use(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A rule that cannot be reached is named with its place."""
+    grammar = tmp_path / "grammar.lark"
+    grammar.write_text('start: "a"\nspare: "b"\n', encoding="utf-8")
+    figures = json_of(capsys, "compile", "--lark", str(grammar), "--tokenizer", "bytes")
+    assert figures["notes"] == ["rule 'spare' cannot be reached from the start (line 2, column 1)"]
+    assert "spare" in output_of(capsys, "compile", "--lark", str(grammar), "--tokenizer", "bytes")
+
+
 def test_compile_saves_what_can_be_loaded(capsys: pytest.CaptureFixture[str], tmp_path: Path, schema_file: str) -> None:
     """The file that --save writes is a compiled constraint for the same tokenizer."""
     path = tmp_path / "saved"
