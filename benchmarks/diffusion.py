@@ -9,10 +9,12 @@ length and batch, and against DINGO's recurrence as it is published, O(length ·
 
 import argparse
 import json
+import random
 import re
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,11 @@ import torch
 
 import constrain
 from constrain.decoders.diffusion.automaton import Automaton
+from constrain.decoders.diffusion.chart import Chart
 from constrain.decoders.diffusion.decoding import DiffusionDecoding, Mode
 from constrain.decoders.diffusion.lattice import Lattice
 from constrain.decoders.diffusion.model import DiffusionModel
+from constrain.decoders.diffusion.vertices import Hole, Part
 from constrain.embedded.tasks import Example, held_out_examples
 from constrain.tokenizer_index.compiled import CompiledConstraint
 
@@ -166,6 +170,60 @@ def _forward(length: int) -> float:
     return _FORWARD_FLOP * length / speed
 
 
+_CODE = """
+start: stmt*
+stmt: "if (" expr ") " stmt | "while (" expr ") " stmt | "{ " stmt* "} " | NAME " = " expr "; " | "return " expr "; "
+expr: term ((" + "|" - "|" < "|" == ") term)*
+term: atom ((" * "|" / ") atom)*
+atom: NAME | NUMBER | "(" expr ")" | NAME "(" [expr (", " expr)*] ")"
+NAME: /[a-z]+/
+NUMBER: /[0-9]+/
+"""
+_SQL = """
+start: query
+query: "SELECT " cols " FROM " NAME (" WHERE " cond)?
+cols: NAME (", " NAME)*
+cond: prim ((" AND " | " OR ") prim)*
+prim: NAME (" = "|" < "|" > ") (NUMBER|STRING) | "(" cond ")" | NAME " IN (" query ")"
+NAME: /[a-z]+/
+NUMBER: /[0-9]+/
+STRING: /'[^']*'/
+"""
+_LONG = {
+    "json": json.dumps([{"id": i, "name": "ab", "tags": ["x", None, 1.5]} for i in range(9)]),
+    "sql": "SELECT power FROM t WHERE " + " OR ".join(["(a = 3 AND (b < 4 OR c = 'xy'))"] * 13),
+    "c": "{ " + "if (a < f(b, 3)) { x = (a + 2) * y; return x; } " * 8 + "} ",
+}
+
+
+def _completability(*, quick: bool) -> list[dict[str, Any]]:
+    """Milliseconds a committed token: from left to right, and of a whole chart with a share of the tokens known."""
+    index = constrain.load("embedded-diffusion").index
+    library = files("constrain.grammars.library").joinpath("json.lark").read_text()
+    rows = []
+    for name, source in {"json": library, "sql": _SQL, "c": _CODE}.items():
+        chart = Chart(constrain.lark(source, lexer="dynamic_complete"), index)
+        tokens = (index.encode(_LONG[name]) or [])[: 64 if quick else 256]
+        tail = [] if quick else (index.encode(_LONG[name]) or [])[256:]
+        began = time.perf_counter()
+        assert all(chart.is_completable([*tokens[: i + 1], Hole()]) for i in range(len(tokens)))
+        row: dict[str, Any] = {"grammar": name, "positions": len(tokens)}
+        row["left_to_right_ms"] = 1e3 * (time.perf_counter() - began) / len(tokens)
+        for share in (0.5,) if quick else (0.25, 0.5, 0.75):
+            known = set(random.Random(0).sample(range(len(tokens)), int(share * len(tokens))))
+            parts: list[Part] = []
+            for place, token in enumerate([*tokens, *tail]):
+                if place in known or place >= len(tokens):
+                    parts.append(token)
+                elif not parts or not isinstance(parts[-1], Hole):
+                    parts.append(Hole())
+            began = time.perf_counter()
+            chart.is_completable([*parts, Hole()] if quick else parts)
+            row[f"chart_{share}_ms"] = 1e3 * (time.perf_counter() - began)
+        rows.append(row)
+    return rows
+
+
 def _table(title: str, rows: list[dict[str, Any]]) -> None:
     print(f"\n{title}")
     print("  ".join(f"{name:>10}" for name in rows[0]))
@@ -195,6 +253,8 @@ def main() -> None:
     _table("kernel, milliseconds", report["kernel"])
     report["dingo"] = _against_dingo(quick=options.quick)
     _table("against the published recurrence", report["dingo"])
+    report["completability"] = _completability(quick=options.quick)
+    _table("context-free completability, milliseconds", report["completability"])
     overheads = []
     for row in report["kernel"]:
         forward = _forward(int(row["length"]) * int(row["batch"]))

@@ -15,9 +15,10 @@ from constrain.decoders.diffusion.networks import Networks, networks_of
 from constrain.decoders.diffusion.saturation import Saturation
 from constrain.decoders.diffusion.vertices import Hole, Part, Vertices, Words, letters_of, vertices_of
 from constrain.grammars import ir
-from constrain.grammars.errors import UnsatisfiableConstraintError
-from constrain.tokenizer_index.compiled import CompiledConstraint
+from constrain.grammars.errors import ConstrainError, UnsatisfiableConstraintError
+from constrain.tokenizer_index.compiled import CompiledConstraint, compile_grammar
 from constrain.tokenizer_index.index import TokenizerIndex
+from constrain.tokenizer_index.matcher import Matcher
 
 __all__ = ["Chart", "ChartCanvas"]
 
@@ -25,17 +26,34 @@ __all__ = ["Chart", "ChartCanvas"]
 class Chart:
     """A context-free grammar over a vocabulary, for texts with holes.
 
-    Raises ConstrainError for grammars that `networks_of` does not express.
+    Raises ConstrainError for grammars that `networks_of` does not express, and for tokenizers that strip the space at
+    the beginning of a text.
     """
 
     def __init__(self, grammar: ir.Grammar, index: TokenizerIndex) -> None:
+        if index.strips_space:
+            raise ConstrainError("charts do not know tokenizers that strip the space at the beginning of a text")
         self.index = index
+        self._grammar = grammar
+        self._prefix = b""
+        self._constraint: CompiledConstraint | None = None
+        self._matcher: Matcher | None = None
         self.networks: Networks = networks_of(grammar, index)
         self.words = Words(self.networks, index)
         self.bytes_of_letters = {int(letter): byte for byte, letter in reversed(list(enumerate(self.networks.letters)))}
 
     def is_completable(self, parts: Sequence[Part]) -> bool:
-        """Whether holes can be filled so that the whole is a text of the language."""
+        """Whether holes can be filled so that the whole is a text of the language.
+
+        A known beginning with one hole of any length behind it is a matter for a matcher, which reads on from the
+        beginning that it was asked about before.
+        """
+        if len(parts) > 0 and parts[-1] == Hole() and not self.index.missing_bytes:
+            known = [part for part in parts[:-1] if not isinstance(part, Hole)]
+            if len(known) == len(parts) - 1 and all(
+                isinstance(part, bytes) or self.index.tokens[part] for part in known
+            ):
+                return self._is_prefix(b"".join(map(self._bytes, known)))
         return Saturation(self.networks, self._vertices(parts)).is_completable
 
     def complete(self, parts: Sequence[Part], weights: Sequence[np.ndarray] | None = None) -> list[bytes]:
@@ -63,6 +81,20 @@ class Chart:
             elif vertex == edge.target:
                 found[hole] += bytes([self.bytes_of_letters[edge.letter]])
         return found
+
+    def _compiled(self) -> CompiledConstraint:
+        if self._constraint is None:
+            self._constraint = compile_grammar(self._grammar, self.index)
+        return self._constraint
+
+    def _is_prefix(self, text: bytes) -> bool:
+        """Whether some text of the language begins so."""
+        if self._matcher is None or not text.startswith(self._prefix):
+            self._matcher, self._prefix = self._compiled().matcher(), b""
+        viable = self._matcher.accept_text(text[len(self._prefix) :])
+        if viable:
+            self._prefix = text
+        return viable
 
     def _vertices(self, parts: Sequence[Part]) -> Vertices:
         return vertices_of(parts, self.networks, self.index, self.words)

@@ -54,7 +54,9 @@ def save_steps(draw: DiffusionDraw, index: TokenizerIndex, path: str | Path) -> 
 
 
 def _labels(tokens: Sequence[int], index: TokenizerIndex) -> list[str]:
-    return [_shown(token, index).replace("$", r"\$") for token in tokens]
+    """Texts of tokens in ASCII, which every font has."""
+    shown = ["end" if token in index.end_tokens else ascii(_shown(token, index))[1:-1] for token in tokens]
+    return [text.replace("$", r"\$") for text in shown]
 
 
 def _cell(draw: DiffusionDraw, position: int, step: int) -> int:

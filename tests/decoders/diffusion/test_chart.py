@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from constrain.decoders.diffusion.chart import Chart, ChartCanvas
-from constrain.decoders.diffusion.vertices import Hole, Part
+from constrain.decoders.diffusion.saturation import Saturation
+from constrain.decoders.diffusion.vertices import Hole, Part, vertices_of
 from constrain.grammars import ir
 from constrain.grammars.ebnf import ebnf
 from constrain.grammars.errors import ConstrainError, UnsatisfiableConstraintError
@@ -200,6 +201,20 @@ def test_best_completions(name: str) -> None:
     assert not hopeless.is_completable()
     with pytest.raises(UnsatisfiableConstraintError):
         hopeless.best(law)
+
+
+@pytest.mark.parametrize("name", _GRAMMARS)
+def test_known_beginnings(name: str) -> None:
+    """The matcher's answer about a known beginning is that of the chart, in any order of asking."""
+    chart, choice = Chart(_GRAMMARS[name], _INDEX), random.Random(name)
+    answers = set()
+    for _ in range(60):
+        text = b"".join(choice.choice(_TOKENS) for _ in range(choice.randint(0, 3)))
+        parts: list[Part] = [text, Hole()]
+        slow = Saturation(chart.networks, vertices_of(parts, chart.networks, _INDEX, chart.words)).is_completable
+        assert chart.is_completable(parts) == slow
+        answers.add(slow)
+    assert answers == {True, False}
 
 
 def test_weighted_completions() -> None:
