@@ -26,7 +26,7 @@ def model_of(name: str) -> "Model":
     """The model that was named on the command line.  Raises typer.BadParameter for a folder without one."""
     import constrain
 
-    if name == "embedded":
+    if name in ("embedded", "embedded-diffusion"):
         return constrain.load(name)
     tokenizer = tokenizer_in(Path(name), option="--model")
     from transformers import AutoModelForCausalLM
@@ -52,14 +52,18 @@ def generate(
     grammar: GrammarChoice,
     prompt: Annotated[str, typer.Argument(help="The prompt; - reads standard input.")],
     model: Annotated[
-        str, typer.Option("--model", metavar="DIR", help="'embedded', or the folder of a Hugging Face model.")
+        str,
+        typer.Option(
+            "--model", metavar="DIR", help="'embedded', 'embedded-diffusion', or the folder of a Hugging Face model."
+        ),
     ] = "embedded",
     sampler: Annotated[
         str,
         typer.Option(
             "--sampler",
             metavar="NAME",
-            help="greedy, sample, masking, rejection, asap, cars, mars, mcmc (also -uniform, -priority), awrs, smc.",
+            help="greedy, sample, masking, rejection, asap, cars, mars, mcmc (also -uniform, -priority), awrs, smc; "
+            "with a diffusion model best, sample, marginals, masks.",
         ),
     ] = "greedy",
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many texts, one a line.")] = 1,
@@ -83,6 +87,10 @@ def generate(
 
     if stream and (as_json or pressure or picture is not None or count > 1):
         raise typer.BadParameter("--stream excludes --json, --count, --pressure and --pressure-picture")
+    if model == "embedded-diffusion":
+        if stream or pressure or picture is not None:
+            raise typer.BadParameter("a diffusion model writes in no order: no --stream, no --pressure")
+        sampler = "best" if sampler == "greedy" else sampler
     text = sys.stdin.read() if prompt == "-" else prompt
     with working("Loading the model …"):
         loaded = model_of(model)

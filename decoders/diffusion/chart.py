@@ -56,7 +56,7 @@ class Chart:
                 return self._is_prefix(b"".join(map(self._bytes, known)))
         return Saturation(self.networks, self._vertices(parts)).is_completable
 
-    def complete(self, parts: Sequence[Part], weights: Sequence[np.ndarray] | None = None) -> list[bytes]:
+    def complete(self, parts: Sequence[Part], weights: Sequence[np.ndarray | None] | None = None) -> list[bytes]:
         """A cheapest filling: the bytes of each part, those of known ones as they are.
 
         Without `weights` one with the fewest tokens (in holes of any length, the fewest bytes); with them, of each
