@@ -6,7 +6,7 @@ is then a slice that is reduced as such, the small ones are reduced together by 
 
 import torch
 
-from constrain.decoders.diffusion.semirings import BEST, Semiring
+from constrain.decoders.diffusion.semirings import Semiring
 
 __all__ = ["Columns"]
 
@@ -30,16 +30,3 @@ class Columns:
         for number, tokens in self._large:
             found[..., number] = semiring.reduce(weights[..., tokens])
         return found
-
-    def best(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The largest weight of each class and the first token that has it, both (..., classes); token 0 for none."""
-        few = weights[..., self._small]
-        largest = BEST.scatter(few, self._small_classes, self.count)
-        nowhere = len(self.classes)
-        places = torch.where(few == largest[..., self._small_classes], self._small, nowhere)
-        tokens = torch.full(largest.shape, nowhere, device=weights.device)
-        tokens.scatter_reduce_(-1, self._small_classes.expand_as(places), places, "amin")
-        for number, members in self._large:
-            value, place = weights[..., members].max(dim=-1)
-            largest[..., number], tokens[..., number] = value, members[place]
-        return largest, torch.where((tokens == nowhere) | (largest == -torch.inf), 0, tokens)

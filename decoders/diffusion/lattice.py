@@ -55,7 +55,6 @@ class Lattice:
         self.batch, self.length = fixed.shape
         self.fixed = fixed.clone()
         self._ends, self._method = (start, final), method
-        self._best_tokens = torch.empty(0)
         self._messages: dict[Semiring, Chain | Tree] = {}
         self._labels: dict[Semiring, torch.Tensor] = {}
 
@@ -66,13 +65,9 @@ class Lattice:
         if semiring not in self._labels:
             columns = self.automaton.columns
             logits = self._position_logits() if self.logits is None else self.logits
-            if semiring is BEST:
-                weights, self._best_tokens = columns.best(logits)
-            else:
-                weights = columns.reduce(semiring, logits)
+            weights = columns.reduce(semiring, logits)
             if self.logits is None:
                 weights = weights.expand(self.batch, self.length, -1)
-                self._best_tokens = self._best_tokens.expand(self.batch, self.length, -1)
             known = self.fixed >= 0
             only = torch.full_like(weights, -torch.inf)
             only.scatter_(-1, columns.classes[self.fixed.clamp(min=0)][..., None], 0.0)
@@ -192,6 +187,15 @@ class Lattice:
             states.append(state)
         return torch.stack(states, dim=1)
 
+    def _member(
+        self, semiring: Semiring, position: int, labels: torch.Tensor, generator: torch.Generator | None = None
+    ) -> torch.Tensor:
+        """A token of each row's class (batch,) at a position: the one of largest weight, or one drawn by weight."""
+        member = self.automaton.columns.classes == labels[:, None]
+        logits = self._position_logits(position).double()
+        logits = torch.where(self.fixed[:, position, None] >= 0, 0.0, logits)  # known, whatever the model says
+        return _chosen(semiring, torch.where(member, logits, -torch.inf), generator)
+
     def _tokens(self, semiring: Semiring, states: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
         """Tokens along a path, (batch, length) int64: those of largest weight, or drawn by weight."""
         automaton, classes = self.automaton, self._class_weights(semiring)
@@ -202,13 +206,7 @@ class Lattice:
             on_path = (automaton.sources == states[:, i, None]) & (automaton.targets == states[:, i + 1, None])
             edge = _chosen(semiring, torch.where(on_path, classes[:, i, automaton.labels], -torch.inf), generator)
             label = automaton.labels[edge]
-            if semiring is BEST:
-                tokens = self._best_tokens[:, i].gather(1, label[:, None])[:, 0]
-            else:
-                member = automaton.columns.classes == label[:, None]
-                tokens = _chosen(
-                    semiring, torch.where(member, self._position_logits(i).double(), -torch.inf), generator
-                )
+            tokens = self._member(semiring, i, label, generator)
             found[:, i] = torch.where(found[:, i] >= 0, found[:, i], tokens)
         return found
 
@@ -249,5 +247,5 @@ class Marginals:
         lattice = self._lattice
         weights = lattice._class_weights(BEST)
         values, labels = (weights + self.outside).max(dim=-1)
-        tokens = lattice._best_tokens.gather(-1, labels[..., None])[..., 0]
+        tokens = torch.stack([lattice._member(BEST, i, labels[:, i]) for i in range(lattice.length)], dim=1)
         return torch.where(lattice.fixed >= 0, lattice.fixed, tokens), values

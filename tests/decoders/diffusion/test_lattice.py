@@ -241,3 +241,14 @@ def test_tiny_masses() -> None:
         assert lattice.sample(1).tolist() == [[[1] * 8]]
     wide = torch.tensor([[0.0, -1000.0], [-1000.0, 0.0]], dtype=torch.float64)[None]
     torch.testing.assert_close(TOTAL.product(wide, wide)[0, 0, 1], torch.tensor(-1000.0 + math.log(2)).double())
+
+
+@both
+def test_known_tokens_need_no_weight(method: Method) -> None:
+    """A position that one row knows and another does not; what is known counts although the model rules it out."""
+    automaton = Automaton.from_edges(torch.tensor([0, 1]), [(0, 0, 0), (0, 1, 0)], [0], [0], 1, 2)
+    logits = torch.tensor([[0.0, -math.inf], [0.0, 0.0]], dtype=torch.float64).expand(2, 2, 2)
+    lattice = Lattice(automaton, logits, torch.tensor([[1, -1], [-1, 0]]), method=method)
+    for row in (lattice.best()[0], lattice.sample(1)[0], lattice.marginals().best()[0]):
+        assert row[0, 0] == 1
+        assert row[1].tolist() == [0, 0]
