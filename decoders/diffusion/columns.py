@@ -1,7 +1,7 @@
 """From weights of tokens to weights of classes of tokens, the step that costs most where vocabularies are large.
 
-Tokens that may come nowhere are never looked at.  The rest are brought into the order of their classes; a large class
-is then a slice that is reduced as such, the small ones are reduced together by scattering.
+Gathering costs more than scattering.  So all weights are scattered as they lie, those of tokens that may come nowhere
+into a group of their own; only where few tokens are used are these gathered first.
 """
 
 import torch
@@ -10,7 +10,7 @@ from constrain.decoders.diffusion.semirings import Semiring
 
 __all__ = ["Columns"]
 
-_LARGE = 512
+_FEW = 0.25  # share of tokens in use below which gathering them first is quicker
 
 
 class Columns:
@@ -18,15 +18,13 @@ class Columns:
 
     def __init__(self, classes: torch.Tensor, live: torch.Tensor) -> None:
         self.classes, self.count = classes, len(live)
-        used = live[classes].nonzero().flatten()
-        sizes = torch.bincount(classes[used], minlength=self.count)
-        small = used[sizes[classes[used]] < _LARGE]
-        self._small, self._small_classes = small, classes[small]
-        self._large = [(c, (classes == c).nonzero().flatten()) for c in (sizes >= _LARGE).nonzero().flatten().tolist()]
+        used = live[classes]
+        self._groups = torch.where(used, classes, self.count)
+        self._used = used.nonzero().flatten() if float(used.double().mean()) < _FEW else None
 
     def reduce(self, semiring: Semiring, weights: torch.Tensor) -> torch.Tensor:
         """Sums of (..., V) by class, (..., classes); -inf for classes that are not used."""
-        found = semiring.scatter(weights[..., self._small], self._small_classes, self.count)
-        for number, tokens in self._large:
-            found[..., number] = semiring.reduce(weights[..., tokens])
-        return found
+        groups = self._groups
+        if self._used is not None:
+            weights, groups = weights.index_select(-1, self._used), groups[self._used]
+        return semiring.scatter(weights, groups, self.count + 1)[..., : self.count]

@@ -59,7 +59,7 @@ class _Total(Semiring):
     def scatter(self, weights: torch.Tensor, groups: torch.Tensor, count: int) -> torch.Tensor:
         largest = BEST.scatter(weights, groups, count)
         base = torch.where(largest == -torch.inf, 0.0, largest)
-        sums = torch.zeros_like(base).index_add_(-1, groups, (weights - base[..., groups]).exp())
+        sums = torch.zeros_like(base).index_add_(-1, groups, (weights - base.index_select(-1, groups)).exp())
         return base + sums.log()
 
     def product(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
