@@ -31,6 +31,8 @@ _NAMED = 10  # bytes that an error names
 class SpellingStates(States):
     """States of a constraint over a vocabulary that lacks single bytes."""
 
+    spells_all = False
+
     def __init__(self, engine: Engine, store: MaskStore, max_states: int) -> None:
         super().__init__(engine, store)
         self._max_states = max_states

@@ -86,6 +86,9 @@ class State:
 class States:
     """All states of one engine."""
 
+    spells_all = True
+    """Whether what the bytes of a token allow, tokens can always go on with."""
+
     def __init__(self, engine: Engine, store: MaskStore) -> None:
         self.engine, self.store = engine, store
         index = engine.index
@@ -192,9 +195,26 @@ class _StartState(State):
     def make_mask(self) -> Cells:
         if self.mask is not None:
             return self.mask
-        after = self.states.kept(self.states.start_successors())
-        new, self.is_open, self.masks = self.states.mask_of(after, self.accepting)
+        if not self.states.spells_all:
+            after = self.states.kept(self.states.start_successors())
+            new, self.is_open, self.masks = self.states.mask_of(after, self.accepting)
+            return self.keep_mask(new)
+        new, self.is_open, _ = self.states.new_mask(self.number)
+        if self._below_space >= 0:
+            self._replace_below_space(new[0])
+            self.is_open = True
         return self.keep_mask(new)
+
+    def _replace_below_space(self, mask: Cells) -> None:
+        """Allow tokens that begin with a space as what follows it allows."""
+        index = self.states.engine.index
+        node, bits = self._below_space, mask.view(np.uint32)
+        subtree = index.trie[node : node + index.trie[node, 1], 3]
+        for token in index.equal_tokens(subtree):
+            bits[token >> 5] &= ~np.uint32(1 << (token & 31))
+        self.states.engine.plain_mask(self.number, node, mask)
+        for token in index.equal_tokens(subtree[:1]):
+            bits[token >> 5] |= np.uint32(1 << (token & 31))
 
     def replace_successors(self, after: Cells) -> None:
         """Let tokens that begin with a space lead where the rest of them does."""
