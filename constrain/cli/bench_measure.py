@@ -50,6 +50,9 @@ class _TimeUpError(BaseException):
     """Not an Exception, so that nothing on the way takes it for an error of its own."""
 
 
+_AGAIN = 1.0  # seconds
+
+
 @contextmanager
 def _within(seconds: float) -> Iterator[None]:
     """Interrupt what takes longer, where the system can do that: in the main thread of a Unix process."""
@@ -61,7 +64,8 @@ def _within(seconds: float) -> Iterator[None]:
         raise _TimeUpError
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Again and again: an exception within a finalizer is lost.
+    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
     try:
         yield
     finally:

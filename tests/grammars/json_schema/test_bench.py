@@ -65,6 +65,7 @@ def test_measurements_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert json.loads(out.read_text().split("\n")[1])["verdict"] == "pass"
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a bell rung within a finalizer
 def test_a_time_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What takes longer is a timeout."""
     nested: Any = {"enum": [[number, [number]] for number in range(20_000)]}
