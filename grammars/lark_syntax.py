@@ -16,6 +16,7 @@ matches what `re.match` would take, ``".*?"`` up to the first quotation mark; se
 
 import os
 import re
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -154,6 +155,10 @@ def _positions(grammar: Any, source: str) -> dict[str, ir.Position]:
     return {name: _position(at, source) for name, at in places.items() if at is not None}
 
 
+# Lark evaluates literals with `ast`, which in Python 3.11 may fail when several threads parse at once.
+_reading = threading.Lock()
+
+
 def lark(
     text: str,
     *,
@@ -176,9 +181,10 @@ def lark(
     if len(text) > _MAX_LENGTH:
         raise GrammarSyntaxError(f"the grammar is longer than {_MAX_LENGTH} characters")
     try:
-        loaded, _ = load_grammar(text, "<grammar>", [os.fspath(path) for path in import_paths], False)
-        check_templates(loaded.rule_defs)
-        definitions, rules, ignored = loaded.compile([start], "*")
+        with _reading:
+            loaded, _ = load_grammar(text, "<grammar>", [os.fspath(path) for path in import_paths], False)
+            check_templates(loaded.rule_defs)
+            definitions, rules, ignored = loaded.compile([start], "*")
     except LarkError as error:
         raise _syntax_error(str(error), text) from error
     except FileNotFoundError as error:
