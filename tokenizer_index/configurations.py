@@ -44,7 +44,7 @@ from constrain.tokenizer_index.parser import (
 )
 from constrain.tokenizer_index.tables import ACCEPT, DOUBT, LONGEST_MATCH, SEARCHES
 
-KERNELS = "e5c7e923efedfc3a"
+KERNELS = "f6a448fcb52653f5"
 
 
 @inner

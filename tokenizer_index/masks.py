@@ -17,12 +17,10 @@ from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memor
 from constrain.grammars.automata.expand import transitions
 from constrain.grammars.automata.liveness import is_alive
 from constrain.grammars.automata.nodes import (
-    CHARS,
     CONCAT,
     EPSILON,
     JSON,
     NO_TEXT,
-    REPEAT,
     SYMBOLS,
     UNION,
     concat,
@@ -50,6 +48,7 @@ from constrain.grammars.automata.store import (
     remember,
     store_stack,
 )
+from constrain.tokenizer_index.branches import push_branches, runs_long, without_far_bound
 from constrain.tokenizer_index.configurations import ACCEPTING, DOUBTFUL, config_step, flags_of, is_live
 from constrain.tokenizer_index.parser import (
     CONFIGURATION,
@@ -75,6 +74,7 @@ from constrain.tokenizer_index.tables import (
 from constrain.tokenizer_index.view import (
     CHILD_OFFSETS,
     CHILDREN,
+    DEPTH,
     END_COUNT,
     END_TOKENS,
     LAST_WORD,
@@ -96,7 +96,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "e5c7e923efedfc3a"
+KERNELS = "f6a448fcb52653f5"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
@@ -310,6 +310,21 @@ def _add_pooled(
 
 
 @inner
+def _add_row(
+    m: Memory, parser: int, terminal: int, node: int, tail: int, view: Memory, mask: Memory, doubts: Memory
+) -> None:
+    """Allow the tokens of the row of `node`, and those that go on behind its exits with `tail`."""
+    keyed = (terminal_cell(m, terminal, TERMINAL_FLAGS) & KEYED) != 0
+    record = row_of(m, node, keyed, view)
+    if m[STATUS] != OK:
+        return
+    if m[record] == SMALL:
+        _add_small(m, record, parser, terminal, tail, view, mask, doubts)
+    else:
+        _add_pooled(m, record, parser, terminal, tail, view, mask, doubts)
+
+
+@inner
 def _add_terminal(m: Memory, parser: int, terminal: int, node: int, view: Memory, mask: Memory, doubts: Memory) -> None:
     """Allow the tokens that the rest `node` of a terminal begins with.
 
@@ -322,43 +337,18 @@ def _add_terminal(m: Memory, parser: int, terminal: int, node: int, view: Memory
         head, rest = argument(m, node, 0), argument(m, node, 1)
         if kind_of(m, head) == JSON:
             node, tail = head, rest
-        elif _runs_long(m, head) and kind_of(m, rest) == CONCAT and kind_of(m, argument(m, rest, 0)) == SYMBOLS:
+        elif runs_long(m, head) and kind_of(m, rest) == CONCAT and kind_of(m, argument(m, rest, 0)) == SYMBOLS:
+            head = without_far_bound(m, head, view[DEPTH])
             node, tail = concat(m, head, argument(m, rest, 0)), argument(m, rest, 1)
-    record = row_of(m, node, keyed, view)
-    if m[STATUS] != OK:
+    if keyed:
+        _add_row(m, parser, terminal, node, tail, view, mask, doubts)
         return
-    if m[record] == SMALL:
-        _add_small(m, record, parser, terminal, tail, view, mask, doubts)
-    else:
-        _add_pooled(m, record, parser, terminal, tail, view, mask, doubts)
-
-
-@inner
-def _runs_long(m: Memory, node: int) -> bool:
-    """Whether this is a repetition of characters from a large class."""
-    if kind_of(m, node) != REPEAT:
-        return False
-    part = argument(m, node, 0)
-    if kind_of(m, part) != UNION:
-        return _is_large(m, part)
-    for i in range(length_of(m, part)):
-        if _is_large(m, argument(m, part, i)):
-            return True
-    return False
-
-
-@inner
-def _is_large(m: Memory, node: int) -> bool:
-    if kind_of(m, node) == CHARS:
-        return True
-    members = 0
-    if kind_of(m, node) == SYMBOLS:
-        for i in range(0, length_of(m, node), 2):
-            members += 1 + argument(m, node, i + 1) - argument(m, node, i)
-    return members >= _LARGE_CLASS
-
-
-_LARGE_CLASS = 20
+    position = height(m)
+    push_branches(m, node, view)
+    for i in range(position, height(m)):
+        if m[STATUS] == OK:
+            _add_row(m, parser, terminal, at(m, i), tail, view, mask, doubts)
+    cut(m, position)
 
 
 @inner

@@ -68,7 +68,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "e5c7e923efedfc3a"
+KERNELS = "f6a448fcb52653f5"
 
 SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, CONFIGURATION = range(FIRST_FREE_KIND, FIRST_FREE_KIND + 7)
 

@@ -8,7 +8,8 @@ POOLED   a bitmask in the index's pool, shared by all grammars and kept on disk.
          follows them: of Llama 3's tokens 1,312 close a JSON string, with 576 distinct continuations
 REDUCED  "any string but these words": the pooled row of "any string", minus some tokens.  Both expressions are
          derived along the trie, and a subtree is left as soon as the two derivatives are the same object, so that
-         only the nodes along the words are visited
+         only the nodes along the words are visited.  "A string of at most n characters" is made likewise: subtrees
+         whose tokens are too short to come to the bound are left
 
 A row that turns out large while it is made is asked for through the status NEEDS_ROW; `pool` makes it.
 """
@@ -20,15 +21,21 @@ from constrain.grammars.automata._jit import Memory, inner, kernel, memory_at
 from constrain.grammars.automata.expand import target_of, transitions
 from constrain.grammars.automata.liveness import is_alive
 from constrain.grammars.automata.nodes import (
+    ANY_CHAR,
+    CHARS,
     CONCAT,
     EMPTY,
     EPSILON_KIND,
+    INTERSECT,
     JSON,
+    REPEAT,
+    UNBOUNDED,
     WITHOUT,
     concat,
     json_string,
     nullable,
     payload_of,
+    repeat,
 )
 from constrain.grammars.automata.store import (
     MEMO_A,
@@ -42,16 +49,19 @@ from constrain.grammars.automata.store import (
     cut,
     height,
     kind_of,
+    length_of,
     memo,
     push,
     put,
     set_memo,
     store_stack,
 )
+from constrain.tokenizer_index.branches import bound_of
+from constrain.tokenizer_index.reach import FAR, reach_of
 from constrain.tokenizer_index.tables import NEEDED_NODE
-from constrain.tokenizer_index.view import CHILD_OFFSETS, CHILDREN, NODE_WIDTH, TRIE, child_from, twin_of
+from constrain.tokenizer_index.view import CHILD_OFFSETS, CHILDREN, HEIGHTS, NODE_WIDTH, TRIE, child_from, twin_of
 
-KERNELS = "e5c7e923efedfc3a"
+KERNELS = "f6a448fcb52653f5"
 
 # Forms of a row, the first cell of its record in the store, and what follows it.
 SMALL = 0  # number of tokens, tokens…, number of exits, (trie node, payload)…
@@ -151,13 +161,44 @@ def _base_of(m: Memory, node: int) -> int:
 
 
 @inner
-def _reduce(m: Memory, node: int, base: int, view: Memory) -> None:
-    """Make the row of `node` from the pooled row of `base`, from which it lacks some words.
+def _base_without_bound(m: Memory, node: int) -> int:
+    """What a JSON string would be without a bound of its length; EMPTY when there is none, or `reach` is not known."""
+    if kind_of(m, node) != JSON or argument(m, node, 1) > 0:
+        return EMPTY
+    text, how = argument(m, node, 0), argument(m, node, 3)
+    if kind_of(m, text) == REPEAT and kind_of(m, argument(m, text, 0)) == CHARS and argument(m, text, 2) != UNBOUNDED:
+        return json_string(m, repeat(m, argument(m, text, 0), argument(m, text, 1), UNBOUNDED), 0, 0, how)
+    place = bound_of(m, text)
+    if place < 0 or reach_of(m, argument(m, text, 1 - place)) == FAR:
+        return EMPTY
+    return json_string(m, argument(m, text, 1 - place), 0, 0, how)
+
+
+@inner
+def _room(m: Memory, node: int) -> int:
+    """How many characters a bounded JSON string has room for; 0 when it does not say."""
+    text = argument(m, node, 0)
+    if kind_of(m, text) == REPEAT:
+        return max(argument(m, text, 2), 0)
+    if kind_of(m, text) == INTERSECT:
+        for i in range(length_of(m, text)):
+            member = argument(m, text, i)
+            if kind_of(m, member) == REPEAT and argument(m, member, 0) == ANY_CHAR:
+                return max(argument(m, member, 2), 0)
+    return 0
+
+
+@inner
+def _reduce(m: Memory, node: int, base: int, reach: int, view: Memory) -> bool:
+    """Make the row of `node` from the pooled row of `base`, from which it lacks some; False when they are too many.
+
+    `reach` is -1 when the strings that are lacking are words: a subtree is left where the derivatives are the same.
+    Else they are the longer ones, and it is left where the bound is out of reach.
 
     A string of the base ends with a quote, at which nothing can go on: where it is not a string of `node`, all
     tokens below the quote are taken away.
     """
-    trie = memory_at(view[TRIE])
+    trie, heights = memory_at(view[TRIE]), memory_at(view[HEIGHTS])
     offsets, children = memory_at(view[CHILD_OFFSETS]), memory_at(view[CHILDREN])
     position = height(m)
     push(m, REDUCED)
@@ -165,10 +206,14 @@ def _reduce(m: Memory, node: int, base: int, view: Memory) -> None:
     push(m, 0)
     pending = np.empty(96, np.int64)
     pending[0], pending[1], pending[2] = 0, node, base
-    taken, top = 0, 3
+    taken, visited, top = 0, 0, 3
     while top > 0 and m[STATUS] == OK:
         top -= 3
         i, lesser, fuller = pending[top], pending[top + 1], pending[top + 2]
+        visited += 1
+        if reach >= 0 and visited > _BUDGET:
+            cut(m, position)
+            return False
         while top + 3 * (offsets[i + 1] - offsets[i]) > pending.size:
             pending = _doubled(pending)
         for child in range(offsets[i], offsets[i + 1]):
@@ -176,15 +221,16 @@ def _reduce(m: Memory, node: int, base: int, view: Memory) -> None:
             less, full = target_of(m, lesser, symbol), target_of(m, fuller, symbol)
             if less == full or not is_alive(m, full):
                 continue
-            if is_alive(m, less):
-                pending[top], pending[top + 1], pending[top + 2] = below, less, full
-                top += 3
-            else:
+            if not is_alive(m, less):
                 for j in range(below, below + trie[NODE_WIDTH * below + 1]):
                     taken += _push_tokens(m, view, trie[NODE_WIDTH * j + 3])
+            elif reach < 0 or kind_of(m, less) != JSON or _room(m, less) < heights[below] + reach:
+                pending[top], pending[top + 1], pending[top + 2] = below, less, full
+                top += 3
     if m[STATUS] == OK:
         put(m, position + 2, taken)
     set_memo(m, node, MEMO_C, store_stack(m, position))
+    return True
 
 
 @inner
@@ -203,13 +249,20 @@ def row_of(m: Memory, node: int, keyed: bool, view: Memory) -> int:
     record = memo(m, node, MEMO_C)
     if record >= 0:
         return record
-    base = _base_of(m, node)
-    if base != EMPTY and not keyed:
+    base, reach = EMPTY, -1
+    if not keyed:
+        base = _base_of(m, node)
+        if base == EMPTY:
+            base, reach = _base_without_bound(m, node), 1
+            if base != EMPTY and kind_of(m, argument(m, node, 0)) == INTERSECT:
+                reach = reach_of(m, argument(m, base, 0))
+    if base != EMPTY and m[STATUS] == OK:
         if memo(m, base, MEMO_C) < 0 and not _collect(m, base, view, _BUDGET):
             _ask_for(m, base)
         if m[STATUS] == OK and m[memo(m, base, MEMO_C)] == POOLED:
-            _reduce(m, node, base, view)
-            return memo(m, node, MEMO_C)
+            if _reduce(m, node, base, reach, view):
+                return memo(m, node, MEMO_C)
+            _ask_for(m, node)
     if m[STATUS] == OK and not _collect(m, node, view, _UNLIMITED if keyed else _BUDGET):
         _ask_for(m, node)
     return memo(m, node, MEMO_C)

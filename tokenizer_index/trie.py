@@ -11,9 +11,9 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Cells, kernel, memory_at
 
-__all__ = ["SPECIAL", "build_trie", "list_children", "token_symbols"]
+__all__ = ["SPECIAL", "build_trie", "heights_of", "list_children", "token_symbols"]
 
-KERNELS = "e5c7e923efedfc3a"
+KERNELS = "f6a448fcb52653f5"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""
@@ -79,6 +79,26 @@ def list_children(trie: Cells) -> tuple[Cells, Cells]:
     children = np.empty((max(len(trie) - 1, 1), 2), np.int32)
     _list_children(trie.ctypes.data, len(trie), offsets, children)
     return offsets, children
+
+
+@kernel
+def _measure(address: int, heights: Cells) -> None:
+    """Write the height of each trie node: the children of a node come behind it."""
+    trie = memory_at(address)
+    for node in range(heights.size - 1, -1, -1):
+        height = 0
+        child, end = node + 1, node + trie[4 * node + 1]
+        while child < end:
+            height = max(height, 1 + heights[child])
+            child += trie[4 * child + 1]
+        heights[node] = height
+
+
+def heights_of(trie: Cells) -> Cells:
+    """How many symbols the longest token below each trie node has from there on, (n,) int32."""
+    heights = np.empty(len(trie), np.int32)
+    _measure(trie.ctypes.data, heights)
+    return heights
 
 
 def token_symbols(tokens: Sequence[bytes], special: Sequence[int]) -> tuple[Cells, Cells]:

@@ -6,7 +6,7 @@ once.  Whoever holds a view keeps the arrays alive.
 
 from constrain.grammars.automata._jit import Memory, inner, memory_at
 
-KERNELS = "e5c7e923efedfc3a"
+KERNELS = "f6a448fcb52653f5"
 
 # Words of the table: addresses of arrays of int32, unless it says otherwise.
 TRIE = 0  # rows of symbol, subtree size, depth, token or -1; preorder, the root first
@@ -23,7 +23,8 @@ CHILD_OFFSETS = 10  # per trie node, where its children begin; one more at the e
 CHILDREN = 11  # rows of symbol, trie node; those of one node by increasing symbols
 LAST_WORD = 12  # the last word of a mask that allows everything
 TWINS = 13  # whether some tokens have the same bytes; if not, nobody needs to look at SAME
-VIEW_SIZE = 14
+HEIGHTS = 14  # per trie node, how many symbols the longest token below it has from there on
+VIEW_SIZE = 15
 
 # Fields of a pooled row: addresses of its bits, of its suffix trie, of the tokens of that; number of suffix nodes.
 POOL_BITS, POOL_SUFFIXES, POOL_TOKENS, POOL_COUNT = 0, 1, 2, 3

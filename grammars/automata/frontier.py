@@ -13,7 +13,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import inner, int64
 
-KERNELS = "e5c7e923efedfc3a"
+KERNELS = "f6a448fcb52653f5"
 
 Queue: TypeAlias = Any  # an array of int64
 

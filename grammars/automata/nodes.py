@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     sort_unique,
 )
 
-KERNELS = "e5c7e923efedfc3a"
+KERNELS = "f6a448fcb52653f5"
 
 EMPTY_KIND, EPSILON_KIND, SYMBOLS, CHARS, CONCAT, UNION, INTERSECT = 1, 2, 3, 4, 5, 6, 7
 NOT, REPEAT, JSON, WORDS, WITHOUT, STATE, TABLE_KIND, TRIE, TEXT_KIND = 8, 9, 10, 11, 12, 13, 14, 15, 16
@@ -258,10 +258,76 @@ def union_of(m: Memory, a: int, b: int) -> int:
     return union(m, position)
 
 
+@inner
+def _is_run(m: Memory, node: int) -> bool:
+    """Whether this is a repetition of whole characters."""
+    if kind_of(m, node) != REPEAT:
+        return False
+    part = argument(m, node, 0)
+    return kind_of(m, part) == CHARS and argument(m, part, 0) == 0
+
+
+@inner
+def _common_chars(m: Memory, a: int, b: int) -> int:
+    """The characters that two CHARS nodes have in common."""
+    if a == b:
+        return a
+    position = height(m)
+    push(m, 0)
+    i, j = 1, 1
+    while i < length_of(m, a) and j < length_of(m, b):
+        low = max(argument(m, a, i), argument(m, b, j))
+        high = min(argument(m, a, i + 1), argument(m, b, j + 1))
+        if low <= high:
+            push(m, low)
+            push(m, high)
+        if argument(m, a, i + 1) < argument(m, b, j + 1):
+            i += 2
+        else:
+            j += 2
+    return chars(m, position)
+
+
+@inner
+def _common_run(m: Memory, a: int, b: int) -> int:
+    """The intersection of two repetitions of characters."""
+    part = _common_chars(m, argument(m, a, 0), argument(m, b, 0))
+    minimum, maximum = max(argument(m, a, 1), argument(m, b, 1)), argument(m, a, 2)
+    if maximum == UNBOUNDED or 0 <= argument(m, b, 2) < maximum:
+        maximum = argument(m, b, 2)
+    if maximum != UNBOUNDED and minimum > maximum:
+        return EMPTY
+    return repeat(m, part, minimum, maximum)
+
+
+@inner
+def _merge_runs(m: Memory, position: int) -> None:
+    """Replace the repetitions of characters among the nodes on the stack by their intersection."""
+    kept, run = position, -1
+    for i in range(position, height(m)):
+        member = at(m, i)
+        if not _is_run(m, member):
+            put(m, kept, member)
+            kept += 1
+        elif run < 0:
+            run = member
+        else:
+            run = _common_run(m, run, member)
+            if not _is_run(m, run):  # EMPTY, EPSILON or a single character
+                put(m, kept, run)
+                kept += 1
+                run = -1
+    cut(m, kept)
+    if run >= 0:
+        push(m, run)
+    sort_unique(m, position)
+
+
 @service
 def intersect(m: Memory, position: int) -> int:
     """The intersection of the nodes on the stack from `position` up, which are popped."""
     _flatten(m, INTERSECT, position)
+    _merge_runs(m, position)
     kept = position
     all_nullable, empty = True, False
     for i in range(position, height(m)):

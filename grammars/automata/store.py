@@ -26,7 +26,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "e5c7e923efedfc3a"
+KERNELS = "f6a448fcb52653f5"
 
 # Header cells.
 FREE = 0  # first unused cell

@@ -7,6 +7,7 @@ from typing import Any
 import referencing
 
 from constrain.grammars import ir
+from constrain.grammars.collection import collection_held_back
 from constrain.grammars.errors import GrammarSyntaxError, UnsatisfiableConstraintError
 from constrain.grammars.json_schema.causes import cause_of_emptiness
 from constrain.grammars.json_schema.drafts import Draft, draft_named
@@ -54,9 +55,10 @@ def json_schema(
     text, document = parsed(schema)
     options = TextOptions(whitespace_of(whitespace), property_order == "schema", escapes == "any", exponents)
     named = draft_named(draft)
-    printer, start, relaxed = _printer(
-        text, document, options, draft=named, formats=formats, lenient=lenient, registry=registry
-    )
+    with collection_held_back:
+        printer, start, relaxed = _printer(
+            text, document, options, draft=named, formats=formats, lenient=lenient, registry=registry
+        )
     key = (
         ""
         if registry is not None

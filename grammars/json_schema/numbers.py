@@ -4,11 +4,12 @@ Exact throughout: bounds and multiples are decimals and fractions, never floats.
 languages of JSON numbers; see `regular.Decimals` and `regular.Multiples` for what those recognise.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from math import gcd, lcm
+from math import gcd, inf, lcm
 
 from constrain.grammars.errors import ResourceLimitError
 from constrain.grammars.regular import (
@@ -179,7 +180,27 @@ def intersection(first: Numbers, second: Numbers) -> Numbers:
         return second
     if second is ALL:
         return first
-    return _distinct(piece for one in first for other in second for piece in _pair(one, other))
+    partners = _Overlaps(second)
+    return _distinct(piece for one in first for other in partners.of(one) for piece in _pair(one, other))
+
+
+class _Overlaps:
+    """The pieces of a set whose intervals may meet a given one, found without going through all: sets of many points
+    are cut with sets of many gaps.
+    """
+
+    def __init__(self, pieces: Numbers) -> None:
+        self._pieces = sorted(pieces, key=lambda piece: -inf if piece.low is None else piece.low)
+        self._lows = [-inf if piece.low is None else piece.low for piece in self._pieces]
+        self._highs: list[Fraction | float] = []  # the highest so far: what is lower cannot be met any more
+        for piece in self._pieces:
+            high = inf if piece.high is None else piece.high
+            self._highs.append(max(high, self._highs[-1]) if self._highs else high)
+
+    def of(self, piece: Piece) -> Numbers:
+        first = 0 if piece.low is None else bisect_left(self._highs, piece.low)
+        last = len(self._lows) if piece.high is None else bisect_right(self._lows, piece.high)
+        return tuple(self._pieces[first:last])
 
 
 def _distinct(pieces: object) -> Numbers:
@@ -198,23 +219,39 @@ def complement(numbers: Numbers) -> Numbers:
     if numbers is ALL:
         return NONE
     result = ALL
+    alike: dict[Piece, list[Piece]] = {}  # by what they ask for besides their bounds
     for piece in numbers:
-        result = intersection(result, _outside(piece))
+        alike.setdefault(replace(piece, low=None, high=None, strict_low=False, strict_high=False), []).append(piece)
+    for condition, pieces in alike.items():
+        result = intersection(result, _distinct((*_gaps(pieces), *_outside(condition))))
     return result
 
 
-def _outside(piece: Piece) -> Numbers:
+def _gaps(intervals: list[Piece]) -> Numbers:
+    """Numbers within none of the bounds."""
+    gaps: list[Piece] = []
+    low: Fraction | None = None  # what is below it is dealt with
+    strict, begun = False, False
+    for piece in sorted(intervals, key=lambda piece: (-inf if piece.low is None else piece.low, piece.strict_low)):
+        if piece.low is not None and (not begun or low is not None):
+            gaps += _settled(Piece(low, piece.low, strict, not piece.strict_low))
+        if piece.high is None:
+            return tuple(gaps)
+        if not begun or (low is not None and (piece.high, not piece.strict_high) > (low, strict)):
+            low, strict = piece.high, not piece.strict_high
+        begun = True
+    return (*gaps, Piece(low, None, strict)) if begun else ALL
+
+
+def _outside(condition: Piece) -> Numbers:
+    """Numbers that do not meet what a piece without bounds asks for."""
     pieces: list[Piece] = []
-    if piece.low is not None:
-        pieces.append(Piece(high=piece.low, strict_high=not piece.strict_low))
-    if piece.high is not None:
-        pieces.append(Piece(low=piece.high, strict_low=not piece.strict_high))
-    if piece.multiple is not None:
-        pieces.append(Piece(not_multiples=frozenset((piece.multiple,))))
-    pieces.extend(Piece(multiple=excluded) for excluded in sorted(piece.not_multiples))
-    if piece.plain:
+    if condition.multiple is not None:
+        pieces.append(Piece(not_multiples=frozenset((condition.multiple,))))
+    pieces.extend(Piece(multiple=excluded) for excluded in sorted(condition.not_multiples))
+    if condition.plain:
         pieces.append(Piece(spelled=True))
-    if piece.spelled:
+    if condition.spelled:
         pieces.extend(PLAIN_INTEGERS)
     return tuple(pieces)
 
