@@ -44,7 +44,7 @@ from constrain.tokenizer_index.parser import (
 )
 from constrain.tokenizer_index.tables import ACCEPT, DOUBT, LONGEST_MATCH, SEARCHES
 
-KERNELS = "f6a448fcb52653f5"
+KERNELS = "7c260626e91555ed"
 
 
 @inner

@@ -72,7 +72,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "f6a448fcb52653f5"
+KERNELS = "7c260626e91555ed"
 
 
 @inner

@@ -24,9 +24,10 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "f6a448fcb52653f5"
+KERNELS = "7c260626e91555ed"
 
 _RULE = "rule"
+_BLANK_RULES = np.array([-1, 0, 0, 0] * 32, np.int32)
 
 
 @kernel
@@ -66,6 +67,8 @@ class Loader:
         self._size, self._max_size = 0, max_size
         self._rules: dict[str, int] = {}
         self._names: list[str] = []
+        self._blank_rules = 0  # rows of the table of rules: they are added many at a time
+        self._single: dict[int, int] = {}  # by terminal: the first state of rules that are no more than that
         self._anonymous_rules: dict[str, ir.Expression] = {}
         self._networks: dict[int, Network] = {}
         self._beginnings: dict[int, list[tuple[int, int]]] = {}  # calls at the beginning of a rule, states after them
@@ -92,8 +95,10 @@ class Loader:
         """The number of a rule, which need not be loaded."""
         number = self._rules.get(name)
         if number is None:
-            number = int(self._arena.run(tables.append_rules, np.array([-1, 0, 0, 0], np.int32)))
-            self._rules[name] = number
+            number = self._rules[name] = len(self._names)
+            if number == self._blank_rules:
+                self._arena.run(tables.append_rules, _BLANK_RULES)
+                self._blank_rules += len(_BLANK_RULES) // tables.WIDTH
             self._names.append(name)
         return number
 
@@ -108,6 +113,8 @@ class Loader:
         expression = self._anonymous_rules.get(name) or self._grammar.rule(name)
         self._count(expression)
         match expression:
+            case ir.Terminal() if self._facts is None:
+                start = self._load_terminal(expression)
             case ir.Members():
                 start = self._load_members(expression)
             case ir.Items():
@@ -123,16 +130,21 @@ class Loader:
                 start = self._load_network(network)
                 calls = [(label[1], start + target) for label, target in network.transitions[0] if label[0] == _RULE]
                 self._beginnings[number] = calls
-        self._arena.run(tables.set_rule, number, start)
+        memory = self._arena.memory
+        memory[memory[tables.RULES] + tables.WIDTH * number + tables.RULE_START] = start
 
     def _count(self, expression: ir.Expression) -> None:
         """Add the nodes of a right-hand side to those of the rules loaded before."""
         pending = [expression]
         while pending:
+            one = pending.pop()
             self._size += 1
+            if isinstance(one, ir.Members):
+                self._size += len(one.keys) + len(one.others)
+            else:
+                pending.extend(parts_of(one))
             if self._size > self._max_size:
                 raise ResourceLimitError("the grammar is too large", limit="max_grammar")
-            pending.extend(parts_of(pending.pop()))
 
     def load_all(self) -> None:
         """Load every rule that can be reached, and find the left-recursive groups."""
@@ -203,6 +215,14 @@ class Loader:
             for (kind, number), target in transitions:
                 data += [tables.BY_TERMINAL if kind == TERMINAL else tables.BY_RULE, number, target]
         return int(self._arena.run(tables.append_states, rows.reshape(-1), np.array(data, np.int32)))
+
+    def _load_terminal(self, terminal: ir.Terminal) -> int:
+        number = self._terminal(terminal)
+        start = self._single.get(number)
+        if start is None:
+            start = self._append([tables.PLAIN, 0, 1, 0], [tables.BY_TERMINAL, number, _absolute(tables.END)])
+            self._single[number] = start
+        return start
 
     # Containers
 

@@ -96,7 +96,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "f6a448fcb52653f5"
+KERNELS = "7c260626e91555ed"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16

@@ -68,7 +68,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "f6a448fcb52653f5"
+KERNELS = "7c260626e91555ed"
 
 SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, CONFIGURATION = range(FIRST_FREE_KIND, FIRST_FREE_KIND + 7)
 

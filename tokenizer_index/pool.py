@@ -49,7 +49,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["Pool", "PooledRow", "content_key"]
 
-KERNELS = "f6a448fcb52653f5"
+KERNELS = "7c260626e91555ed"
 
 CAPACITY = 4096
 

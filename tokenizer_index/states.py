@@ -21,6 +21,9 @@ Source: TypeAlias = tuple[Cells, int, bool]
 """A mask, its address, and whether it forbids anything; what is copied together is read together."""
 
 
+_UNREAD: Final = object()
+
+
 class State:
     """A configuration of a constraint.
 
@@ -77,10 +80,8 @@ class State:
 
     def read(self, token: int) -> "State | None":
         """The state after a token; None when it may not come next."""
-        try:
-            return self.after[token]
-        except KeyError:
-            return self.states.read(self, token)
+        after = self.after.get(token, _UNREAD)
+        return self.states.read(self, token) if after is _UNREAD else after  # type: ignore[return-value]
 
 
 class States:

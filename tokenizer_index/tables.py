@@ -19,7 +19,7 @@ transition  kind (BY_TERMINAL, BY_RULE), number of the terminal or rule, target 
 from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel, memory_at
 from constrain.grammars.automata.store import FREE, FULL, OK, SIZE, STATUS
 
-KERNELS = "f6a448fcb52653f5"
+KERNELS = "7c260626e91555ed"
 
 # Header cells: offset, capacity and count of each table.
 STATES, STATES_CAPACITY, STATES_COUNT = 16, 17, 18
@@ -155,13 +155,6 @@ def append_cells(address: int, cells: Cells) -> int:
     for i in range(cells.size):
         m[place + i] = cells[i]
     return place
-
-
-@kernel
-def set_rule(address: int, rule: int, start: int) -> None:
-    """Say where a rule begins."""
-    m = memory_at(address)
-    m[m[RULES] + WIDTH * rule + RULE_START] = start
 
 
 @kernel

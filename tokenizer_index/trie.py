@@ -13,7 +13,7 @@ from constrain.grammars.automata._jit import Cells, kernel, memory_at
 
 __all__ = ["SPECIAL", "build_trie", "heights_of", "list_children", "token_symbols"]
 
-KERNELS = "f6a448fcb52653f5"
+KERNELS = "7c260626e91555ed"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""

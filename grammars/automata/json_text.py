@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "f6a448fcb52653f5"
+KERNELS = "7c260626e91555ed"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 
@@ -80,6 +80,16 @@ def some_char(m: Memory, node: int, low: int, high: int) -> int:
     """
     position = height(m)
     if node == EMPTY:
+        return False
+    start = transitions(m, node)
+    end = start + 3 * memo(m, node, MEMO_B)
+    if end == start or m[end - 2] < 0x80:  # as most words begin
+        while start < end and m[start + 1] < low:
+            start += 3
+        while start < end and m[start] <= high:
+            if is_alive(m, m[start + 2]):
+                return True
+            start += 3
         return False
     push(m, 0)
     push(m, low)
@@ -155,6 +165,22 @@ def short_escape(letter: int) -> int:
     if letter == 0x74:
         return 9
     return -1
+
+
+@inner
+def letter_of_escape(char: int) -> int:
+    r"""The letter that denotes a character behind ``\`` , or -1: the inverse of `short_escape`."""
+    if char == 8:
+        return 0x62
+    if char == 12:
+        return 0x66
+    if char == 10:
+        return 0x6E
+    if char == 13:
+        return 0x72
+    if char == 9:
+        return 0x74
+    return char if short_escape(char) == char else -1
 
 
 @inner

@@ -11,7 +11,7 @@ from constrain.grammars.automata.nodes import EMPTY, nullable
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "f6a448fcb52653f5"
+KERNELS = "7c260626e91555ed"
 
 __all__ = ["Language"]
 

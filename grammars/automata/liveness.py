@@ -37,7 +37,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "f6a448fcb52653f5"
+KERNELS = "7c260626e91555ed"
 
 _VISITED = 32
 

@@ -69,7 +69,7 @@ from constrain.grammars.automata.store import (
     remember,
 )
 
-KERNELS = "f6a448fcb52653f5"
+KERNELS = "7c260626e91555ed"
 
 RAW, WRITTEN = 0, 1
 SPECIAL = 1 << 24

@@ -26,7 +26,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "f6a448fcb52653f5"
+KERNELS = "7c260626e91555ed"
 
 # Header cells.
 FREE = 0  # first unused cell
