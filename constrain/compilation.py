@@ -32,7 +32,7 @@ class CompiledConstraint(compiled.CompiledConstraint):
 
 
 _MAX_KEPT = 256
-_MAX_BYTES = 1 << 27  # of their automata
+_MAX_BYTES = 1 << 26  # of their automata
 _CHECKED = 8  # new constraints between two looks at the memory of all
 _made = count(1)
 _kept: OrderedDict[tuple[int, str, Limits | None], CompiledConstraint] = OrderedDict()

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from constrain.grammars.automata._jit import kernel, memory_at
 
-KERNELS = "7c260626e91555ed"
+KERNELS = "a7e307e60814b809"
 
 
 @kernel

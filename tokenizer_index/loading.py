@@ -24,7 +24,7 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "7c260626e91555ed"
+KERNELS = "a7e307e60814b809"
 
 _RULE = "rule"
 _BLANK_RULES = np.array([-1, 0, 0, 0] * 32, np.int32)

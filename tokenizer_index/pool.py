@@ -49,7 +49,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["Pool", "PooledRow", "content_key"]
 
-KERNELS = "7c260626e91555ed"
+KERNELS = "a7e307e60814b809"
 
 CAPACITY = 4096
 

@@ -40,7 +40,7 @@ from constrain.tokenizer_index.tables import TERMINAL_NODE, terminal_cell
 
 __all__ = ["is_separable"]
 
-KERNELS = "7c260626e91555ed"
+KERNELS = "a7e307e60814b809"
 
 _MAX_STATES = 5_000
 

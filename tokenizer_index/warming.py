@@ -30,7 +30,7 @@ _TEXT = """{"text": "a \\u00e9 b", "short":
  "c", "word": "abc", "day": "2024-02-29", "whole": -12, "number": 1.5e3, "kind": "two", "list": [true, false],
  "any": {"k": [null, 1, "s"]}, "either": [null], "x-y": "z", "free": {}}"""
 
-_RESERVED = 1 << 25  # bytes of masks
+_RESERVED = 1 << 24  # bytes of masks
 _LARGE = 1000  # tokens from which a vocabulary's own rows are worth making early
 _lock = threading.Lock()
 _kernels_are_loaded = False

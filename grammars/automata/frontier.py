@@ -13,7 +13,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import inner, int64
 
-KERNELS = "7c260626e91555ed"
+KERNELS = "a7e307e60814b809"
 
 Queue: TypeAlias = Any  # an array of int64
 

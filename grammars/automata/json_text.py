@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "7c260626e91555ed"
+KERNELS = "a7e307e60814b809"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

@@ -11,7 +11,7 @@ from constrain.grammars.automata.nodes import EMPTY, nullable
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "7c260626e91555ed"
+KERNELS = "a7e307e60814b809"
 
 __all__ = ["Language"]
 

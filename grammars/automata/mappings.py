@@ -20,7 +20,7 @@ _CAN_RESIZE = sys.platform == "linux"
 _PRIVATE: dict[str, int] = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
 
 _MAX_USED = 1 << 24  # bytes: a mapping of which more was used is not kept
-_MAX_KEPT = 1 << 26  # bytes of all that are kept, as far as they were used
+_MAX_KEPT = 1 << 24  # bytes of all that are kept, as far as they were used
 _kept: list[tuple[mmap.mmap, int]] = []
 _lock = threading.Lock()
 

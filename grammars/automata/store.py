@@ -26,7 +26,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "7c260626e91555ed"
+KERNELS = "a7e307e60814b809"
 
 # Header cells.
 FREE = 0  # first unused cell
@@ -66,7 +66,7 @@ def initialise(address: int, size: int) -> None:
     m[SIZE] = size
     m[FREE] = HEADER
     m[WORK_LIMIT] = 2_000_000_000
-    scale = 64 if size >= _LARGE else 1
+    scale = 32 if size >= _LARGE else 1
     _lay_out(m, 128 * scale, 256 * scale, 1024 * scale)
     m[TOP] = m[STACK]
 

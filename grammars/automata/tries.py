@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "7c260626e91555ed"
+KERNELS = "a7e307e60814b809"
 
 
 @inner
