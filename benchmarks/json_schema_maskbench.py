@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import constrain
 from constrain.cli.bench_cases import Case, read_cases
 from constrain.cli.bench_measure import Bench, Measured
-from constrain.cli.tokenizers import byte_index
 
 
 def shuffled(path: Path) -> list[Case]:
@@ -27,7 +27,7 @@ def shuffled(path: Path) -> list[Case]:
 
 def measured(cases: Iterable[Case], order: str = "any", timeout: float = 60) -> Iterator[Measured]:
     """What becomes of the cases."""
-    engine = Bench(byte_index(), None, property_order=order, timeout=timeout)
+    engine = Bench(constrain.TokenizerIndex.of_bytes(), None, property_order=order, timeout=timeout)
     return map(engine.measure, cases)
 
 

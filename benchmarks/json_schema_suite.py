@@ -55,11 +55,6 @@ class Outcome:
         return "optional" if self.file.startswith("optional") else "required"
 
 
-def byte_index() -> constrain.TokenizerIndex:
-    """The vocabulary of single bytes."""
-    return constrain.TokenizerIndex.from_tokenizer([bytes([byte]) for byte in range(256)], cache=False)
-
-
 def remotes(path: Path, draft: str) -> "referencing.Registry[Any]":
     """The remote documents of the suite, by the addresses that it expects them at."""
     specification = referencing.jsonschema.specification_with(draft_uri(draft))
@@ -161,7 +156,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write figures and the tests not passed to a file")
     parser.add_argument("--record", type=Path, help="write the tests not passed to a file")
     arguments = parser.parse_args()
-    index, results = byte_index(), {}
+    index, results = constrain.TokenizerIndex.of_bytes(), {}
     for draft in arguments.draft or ["2020-12", "7"]:
         groups = read_groups(arguments.folder / f"draft{draft}.jsonl")[:: 10 if arguments.quick else 1]
         found = list(outcomes(groups, draft, remotes(arguments.folder / "remotes.json", draft), index))

@@ -14,7 +14,6 @@ from typing import Any
 
 import constrain
 from constrain.cli.bench_cases import read_cases
-from constrain.cli.tokenizers import byte_index
 
 
 def cases() -> Iterator[tuple[str, Any, Any]]:
@@ -80,7 +79,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="without the ten largest schemas")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    index = byte_index()
+    index = constrain.TokenizerIndex.of_bytes()
     warm = {"type": "object", "properties": {"a": {"type": ["string", "number"]}}}
     measured(warm, {"a": "b"}, index)
     chosen = list(cases())

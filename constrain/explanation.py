@@ -45,15 +45,10 @@ def explain(grammar: ir.Grammar, text: str | bytes) -> Explanation:
 
     A text that only lacks its end leaves the language behind its last character.  Raises what `compile` raises.
     """
-    import constrain
-    from constrain.cli.check import describe_bytes, verdict_on
-    from constrain.cli.tokenizers import byte_index
     from constrain.tokenizer_index.awaited import awaited_terminals
+    from constrain.verdicts import describe_bytes, verdict_on
 
-    data = text.encode() if isinstance(text, str) else text
-    verdict = verdict_on(grammar, data)
-    matcher = constrain.compile(grammar, byte_index()).matcher()
-    matcher.accept_text(data[: verdict.valid])
+    verdict, matcher = verdict_on(grammar, text.encode() if isinstance(text, str) else text)
     line, column = verdict.place
     return Explanation(
         accepted=verdict.accepted,

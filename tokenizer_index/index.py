@@ -101,6 +101,12 @@ class TokenizerIndex:
             warm_up(made)
         return made
 
+    @classmethod
+    def of_bytes(cls) -> "TokenizerIndex":
+        """The index of a vocabulary whose tokens are the 256 bytes, in order, and the end (256)."""
+        tokens = [*(bytes([byte]) for byte in range(256)), b""]
+        return cls.from_tokenizer(tokens, end_tokens=256, cache=False)
+
     def _with_encoding_of(self, other: "TokenizerIndex") -> "TokenizerIndex":
         """The index for another tokenizer with the same tokens, which may cut texts in other ways; rows are shared."""
         if self.vocabulary.encode is other.vocabulary.encode:

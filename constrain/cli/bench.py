@@ -11,7 +11,7 @@ import typer
 
 from constrain.cli.bench_measure import Bench, Encode, Measured, figures
 from constrain.cli.output import AsJson, print_json, print_table, seconds, size
-from constrain.cli.tokenizers import Tokenizer, byte_index, tokenizer_in
+from constrain.cli.tokenizers import Tokenizer, tokenizer_in
 
 __all__ = ["bench"]
 
@@ -61,15 +61,15 @@ def jsonschema(
 
 
 def _vocabulary(name: str) -> tuple[Any, Encode]:
+    from constrain.tokenizer_index.index import TokenizerIndex
+
     if name == "bytes":
-        return byte_index(), _bytes
+        return TokenizerIndex.of_bytes(), _bytes
     if name == "embedded":
         import constrain
 
         model = constrain.load("embedded")
         return model.index, lambda text: model.hf_tokenizer.encode(text, add_special_tokens=False)
-    from constrain.tokenizer_index.index import TokenizerIndex
-
     found = tokenizer_in(Path(name))
     return TokenizerIndex.from_tokenizer(found), lambda text: found.encode(text, add_special_tokens=False)
 

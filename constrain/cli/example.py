@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from constrain.cli.check import following_bytes
 from constrain.cli.grammars import GrammarChoice, takes_grammar
 from constrain.cli.output import AsJson, print_json, working
-from constrain.cli.tokenizers import byte_index
+from constrain.verdicts import following_bytes
 
 if TYPE_CHECKING:
     from constrain.tokenizer_index.matcher import Matcher
@@ -69,7 +68,7 @@ def example(
             texts = [constrain.example(language)]
         else:
             random = Random(seed)
-            compiled = constrain.compile(language, byte_index())
+            compiled = constrain.compile(language, constrain.TokenizerIndex.of_bytes())
             found = (random_text(compiled.matcher(), random, length) for _ in range(count))
             texts = [text.decode("utf-8", "backslashreplace") for text in found]
     if as_json:

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from constrain.cli.check import describe_bytes, following_bytes
 from constrain.cli.grammars import GrammarChoice, takes_grammar
 from constrain.cli.output import AsJson, bytes_text, print_json, print_table, working
 from constrain.cli.tokenizers import Tokenizer, index_of
+from constrain.verdicts import describe_bytes, following_bytes
 
 if TYPE_CHECKING:
     from constrain.tokenizer_index.matcher import Matcher

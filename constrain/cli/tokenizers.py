@@ -10,19 +10,11 @@ from constrain.cli.output import working
 if TYPE_CHECKING:
     from constrain.tokenizer_index.index import TokenizerIndex
 
-__all__ = ["Tokenizer", "byte_index", "index_of", "tokenizer_in"]
+__all__ = ["Tokenizer", "index_of", "tokenizer_in"]
 
 Tokenizer = Annotated[
     str, typer.Option("--tokenizer", metavar="DIR", help="A tokenizer's folder, or 'embedded', or 'bytes'.")
 ]
-
-
-def byte_index() -> "TokenizerIndex":
-    """The index of a vocabulary whose tokens are the 256 bytes, in order, and the end (256)."""
-    from constrain.tokenizer_index.index import TokenizerIndex
-
-    tokens = [*(bytes([byte]) for byte in range(256)), b""]
-    return TokenizerIndex.from_tokenizer(tokens, end_tokens=256, cache=False)
 
 
 def tokenizer_in(folder: Path, option: str = "--tokenizer") -> Any:
@@ -44,7 +36,7 @@ def index_of(name: str) -> "TokenizerIndex":
     from constrain.tokenizer_index.index import TokenizerIndex
 
     if name == "bytes":
-        return byte_index()
+        return TokenizerIndex.of_bytes()
     with working("Reading the tokenizer …"):
         if name == "embedded":
             import constrain

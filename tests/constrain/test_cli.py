@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 
 import constrain
 from constrain.cli import main
-from constrain.cli.check import describe_bytes, verdict_on
 from constrain.cli.example import random_text
-from constrain.cli.tokenizers import byte_index
 from constrain.cli.warmup import exercise, kernels
+from constrain.verdicts import describe_bytes, verdict_on
 
 COMMANDS = ["generate", "check", "example", "compile", "explain", "support", "warmup", "demo", "cache"]
 HEAVY = {"numpy", "numba", "torch", "transformers", "lark", "jsonschema"}
@@ -101,7 +100,7 @@ def _goes_on(pattern: str, text: str) -> bool:
 @given(st.sampled_from(PATTERNS), st.text(alphabet="abcx", max_size=8))
 def test_verdicts_are_those_of_a_regex_engine(pattern: str, text: str) -> None:
     """The answer, the longest valid prefix and what may follow it, against partial matches of `regex`."""
-    verdict = verdict_on(constrain.regex(pattern), text.encode())
+    verdict, _ = verdict_on(constrain.regex(pattern), text.encode())
     assert verdict.accepted == (regex_module.fullmatch(pattern, text) is not None)
     assert verdict.valid == max(n for n in range(len(text) + 1) if _goes_on(pattern, text[:n]))
     prefix = text[: verdict.valid]
@@ -300,7 +299,7 @@ def test_compile_saves_what_can_be_loaded(capsys: pytest.CaptureFixture[str], tm
     path = tmp_path / "saved"
     figures = json_of(capsys, "compile", "--schema", schema_file, "--tokenizer", "bytes", "--save", str(path))
     assert figures["saved_bytes"] == path.stat().st_size
-    loaded = constrain.CompiledConstraint.load(path, byte_index())
+    loaded = constrain.CompiledConstraint.load(path, constrain.TokenizerIndex.of_bytes())
     assert loaded.accepts('{"name": "a"}')
     assert not loaded.accepts('{"name": 1}')
 
@@ -331,7 +330,7 @@ def test_random_examples_are_in_the_language(capsys: pytest.CaptureFixture[str],
     texts = json_of(capsys, *command)
     assert len(texts) == 5
     for text in texts:
-        assert verdict_on(constrain.json_schema(PERSON), text.encode()).accepted
+        assert verdict_on(constrain.json_schema(PERSON), text.encode())[0].accepted
     assert json_of(capsys, *command) == texts
     assert json_of(capsys, *command, "--seed", "1") != texts
 
@@ -339,7 +338,7 @@ def test_random_examples_are_in_the_language(capsys: pytest.CaptureFixture[str],
 @given(st.sampled_from(PATTERNS), st.integers(0, 2**32), st.integers(0, 12))
 def test_random_texts_match(pattern: str, seed: int, length: int) -> None:
     """A random text of a regular expression's language is one that `regex` matches, whenever it is cut short."""
-    matcher = constrain.compile(constrain.regex(pattern), byte_index()).matcher()
+    matcher = constrain.compile(constrain.regex(pattern), constrain.TokenizerIndex.of_bytes()).matcher()
     text = random_text(matcher, Random(seed), length).decode()
     assert regex_module.fullmatch(pattern, text)
 
