@@ -173,7 +173,9 @@ class Grammar:
 
     start          name of the rule that a text must match
     rules          the rules that are known
-    make_rule      makes a rule that is not, from its name; None when all are
+    make_rule      makes a rule that is not, from its name; None when all are.  None of these derives the empty text,
+                   except that of the start, if it is one of `rules`, Repeat(Reference(…), 0, 1), and
+                   no rule refers to it
     ignored        terminals that may stand before and behind every other one
     longest_match  whether a lexeme is always the longest possible one (programming languages), or every way of
                    splitting a text into lexemes counts

@@ -216,7 +216,7 @@ def _all_rules(grammar: ir.Grammar, max_size: int) -> dict[str, ir.Expression]:
         size += _size(expression)
         if size > max_size:
             raise ResourceLimitError("the grammar is too large to be saved", limit="max_grammar")
-        fresh = [other for other in references_of(expression) if other not in seen]
+        fresh = [other for other in dict.fromkeys(references_of(expression)) if other not in seen]
         seen.update(fresh)
         pending += fresh
     return rules

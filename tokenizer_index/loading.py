@@ -56,7 +56,8 @@ class Loader:
     """Turns rules of one grammar into tables of one store.
 
     `special` has the id of every special token by its text.  `facts` are those of the grammar, None when its rules
-    are made on demand; they then all read something and none derives the empty text.  `max_size` bounds the number of
+    are made on demand; they then all read something, and none derives the empty text but that of the start, if no
+    other refers to it.  `max_size` bounds the number of
     nodes of all rules that are loaded.
     """
 
@@ -90,6 +91,9 @@ class Loader:
             cells = np.array([len(self._ignored), *self._ignored], np.int32)
             place = arena.run(tables.append_cells, cells)
             arena.memory[tables.IGNORED] = place
+        if facts is None:
+            self.load(start)
+            self.may_be_empty = start in self._networks and self._networks[start].final[0]
 
     def rule_number(self, name: str) -> int:
         """The number of a rule, which need not be loaded."""

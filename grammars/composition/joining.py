@@ -63,6 +63,9 @@ def part_of(part: Part) -> ir.Grammar:
     return part
 
 
+_OPTIONAL = "?"  # no other rule of a whole has this name
+
+
 @dataclass(frozen=True, slots=True)
 class _Outside(ir.Expression):
     """The non-empty texts of a rule that is made on demand, as the rules that are known see it."""
@@ -83,7 +86,7 @@ class _OnDemand:
             raise GrammarError(
                 f"grammars are put together more than {_MAX_NESTING} deep: give union many parts at once"
             )
-        self._start, self._originals, self._parts = start, rules, parts
+        self.reading_start, self._originals, self._parts = start, rules, parts
         outside = {number + part.start: _start_form(part, number) for number, part in parts.items()}
 
         def leaf(node: ir.Expression) -> ir.Expression:
@@ -93,13 +96,16 @@ class _OnDemand:
         self._known, self.start_form = reading_rules(known)
         self._known = {name: rewritten(rule, _inside) for name, rule in self._known.items()}
 
+    @property
+    def start(self) -> str:
+        """The rule of the whole: one that nothing refers to, where the whole may be empty."""
+        return _OPTIONAL if self.start_form.nullable else self.reading_start
+
     def rule(self, name: str) -> ir.Expression:
-        """The right-hand side of a rule, which does not derive the empty text."""
-        if name == self._start and self.start_form.nullable:
-            raise GrammarError(
-                "the whole text may be empty, which is not possible where rules are made on demand: "
-                "put something before or behind it"
-            )
+        """The right-hand side of a rule, which does not derive the empty text unless it is that of the start."""
+        if name == _OPTIONAL:
+            reads = self.start_form.reads is not DEAD
+            return ir.Repeat(ir.Reference(self.reading_start), 0, 1) if reads else ir.Sequence(())
         return self.reading_rule(name)
 
     def reading_rule(self, name: str) -> ir.Expression:
@@ -114,6 +120,7 @@ class _OnDemand:
 
     def original_rule(self, name: str) -> ir.Expression:
         """The right-hand side of a rule as it was written, with all named parts."""
+        name = self.reading_start if name == _OPTIONAL else name
         if name in self._originals:
             return self._originals[name]
         number, rest = _part_and_name(name)
@@ -137,10 +144,14 @@ def _nesting(part: ir.Grammar) -> int:
 
 def _start_form(part: ir.Grammar, number: str) -> ir.Expression:
     """The texts of a part whose rules are made on demand, as the rules that are known see them."""
-    owner, start = _owner(part), _Outside(number + part.start)
-    if owner is None:
-        return start
-    return Form(owner.start_form.nullable, DEAD if owner.start_form.reads is DEAD else start).whole
+    owner = _owner(part)
+    if owner is not None:
+        start = _Outside(number + owner.reading_start)
+        return Form(owner.start_form.nullable, DEAD if owner.start_form.reads is DEAD else start).whole
+    match part.rules.get(part.start):
+        case ir.Repeat(ir.Reference(name), 0, 1):
+            return Form(True, _Outside(number + name)).whole
+    return _Outside(number + part.start)
 
 
 def _inside(node: ir.Expression) -> ir.Expression:
@@ -174,7 +185,7 @@ def _whole(start: str, rules: Mapping[str, ir.Expression], parts: Sequence[ir.Gr
     if not on_demand:
         return ir.Grammar(start, known, key=key, relaxed=relaxed)
     made = _OnDemand(start, known, on_demand)
-    return ir.Grammar(start, {}, make_rule=made.rule, key=key, relaxed=relaxed)
+    return ir.Grammar(made.start, {}, make_rule=made.rule, key=key, relaxed=relaxed)
 
 
 def concatenation(*parts: Part) -> ir.Grammar:

@@ -177,13 +177,21 @@ def test_rules_stay_on_demand(byte_index: TokenizerIndex) -> None:
 
 
 def test_a_whole_that_may_be_empty(byte_index: TokenizerIndex) -> None:
-    """It is an error where rules are made on demand, unless something stands beside it."""
+    """Also where rules are made on demand, which by themselves derive no empty text."""
     part = optional(json_schema({"const": 1}))
-    with pytest.raises(GrammarError, match="the whole text may be empty"):
-        compile_grammar(part, byte_index).accepts("1")
-    constraint = compile_grammar(concatenation(part, ";"), byte_index)
-    assert constraint.accepts("1;")
-    assert constraint.accepts(";")
+    for whole in (part, optional(part), union(part, "2"), repetition(part, maximum=1)):
+        constraint = compile_grammar(whole, byte_index)
+        assert constraint.accepts("")
+        assert constraint.accepts("1")
+        assert not constraint.accepts("11")
+        assert constraint.matcher().is_accepting
+    constraint = compile_grammar(concatenation(part, ";", part), byte_index)
+    assert all(constraint.accepts(text) for text in ("1;1", ";1", "1;", ";"))
+    assert not constraint.accepts("")
+    long = choice(["", *(f"option {number}" for number in range(1000))])
+    constraint = compile_grammar(concatenation(long, ";", long), byte_index)
+    assert all(constraint.accepts(text) for text in (";", "option 7;", ";option 999"))
+    assert not constraint.accepts("")
 
 
 def test_longest_lexemes_are_refused() -> None:
