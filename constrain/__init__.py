@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from constrain import errors
     from constrain.compilation import CompiledConstraint, compile  # noqa: A004
-    from constrain.decoders.bitmask import apply_token_bitmask_inplace
+    from constrain.decoders.kernels.bitmask import apply_token_bitmask_inplace
     from constrain.decoders.diffusion.decoding import DiffusionDecoding
     from constrain.decoders.diffusion.infilling import Hole, complete
     from constrain.decoders.diffusion.model import wrap_diffusion
@@ -100,7 +100,7 @@ _HOMES = {
     "ToolCall": "constrain.grammars.tool_calls",
     "ToolMessage": "constrain.grammars.tool_calls",
     "allocate_token_bitmask": "constrain.tokenizer_index.compiled",
-    "apply_token_bitmask_inplace": "constrain.decoders.bitmask",
+    "apply_token_bitmask_inplace": "constrain.decoders.kernels.bitmask",
     "capture": "constrain.grammars.composition",
     "captures": "constrain.grammars.composition",
     "choice": "constrain.grammars.choice",

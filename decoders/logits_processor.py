@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from transformers import LogitsProcessor as Base
 
-from constrain.decoders.bitmask import apply_token_bitmask_inplace
+from constrain.decoders.kernels.bitmask import apply_token_bitmask_inplace
 from constrain.decoders.histories import Histories, History
 from constrain.decoders.successors import keep_fitting
 from constrain.grammars.errors import ConstrainError, DeadEndError

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from constrain.decoders.bitmask_torch import allowed_tokens
+from constrain.decoders.kernels.reference import allowed_tokens
 from constrain.decoders.budget import Budget
 from constrain.decoders.choice import Check, Chooser, log_law
 from constrain.decoders.contract import Draw, LanguageModel, Sample, Session, sample_of
