@@ -175,7 +175,7 @@ def _draw(
         top, whole_top = _largest(tops, blocks), _largest(whole_tops, blocks)
         if top == _LOST:
             tokens[row] = -1
-            figures[:, row] = _LOST
+            figures[row] = _LOST
             continue
         total, whole = np.float32(0), np.float32(0)
         for block in range(blocks):
@@ -200,9 +200,9 @@ def _draw(
                 token, best = i, score
         tokens[row] = first + token
         log_total = np.log(total)
-        figures[0, row] = (kept[token] - top) / scale - log_total
-        figures[1, row] = min(top / scale + log_total, _LARGEST)
-        figures[2, row] = min((top - whole_top) / scale + log_total - np.log(whole), np.float32(0))
+        figures[row, 0] = (kept[token] - top) / scale - log_total
+        figures[row, 1] = min(top / scale + log_total, _LARGEST)
+        figures[row, 2] = min((top - whole_top) / scale + log_total - np.log(whole), np.float32(0))
 
 
 @inner
@@ -311,7 +311,7 @@ def apply(
 ) -> None:
     """See `backends`."""
     kind, forbidden = _SIZES[logits.dtype]
-    cells, masks = logits.detach().view(kind).numpy(), words.numpy()
+    cells, masks = logits.detach().view(kind).numpy(), words.contiguous().numpy()
     count = next((len(each) for each in (targets, sources) if each is not None), logits.shape[0])
     from_, to = _numbers(sources, count), _numbers(targets, count)
     _share_out(count, count * logits.shape[1], lambda part: _apply(cells, masks, from_[part], to[part], forbidden))
@@ -320,7 +320,7 @@ def apply(
 def _arrays(
     logits: torch.Tensor, words: torch.Tensor | None, sources: torch.Tensor | None
 ) -> tuple[Array, Array, Array]:
-    masks = np.empty((0, 0), np.int32) if words is None else words.numpy()
+    masks = np.empty((0, 0), np.int32) if words is None else words.contiguous().numpy()
     return logits.detach().float().numpy(), masks, _numbers(sources, len(logits))
 
 
@@ -338,15 +338,15 @@ def draw(
     rows = len(values)
     least = np.full(rows, -np.inf, np.float32) if thresholds is None else thresholds.numpy()
     settings = temperatures.numpy(), least, seeds.numpy(), places.numpy()
-    tokens, figures = np.empty(rows, np.int64), np.empty((3, rows), np.float32)
+    tokens, figures = np.empty(rows, np.int64), np.empty((rows, 3), np.float32)
 
     def work(part: slice) -> None:
         temperature, threshold, seed, place = (each[part] for each in settings)
         line = values[part], masks, numbers[part], temperature, threshold, seed, place
-        _draw(*line, tokens[part], figures[:, part])
+        _draw(*line, tokens[part], figures[part])
 
     _share_out(rows, values.size, work)
-    return torch.from_numpy(tokens), torch.from_numpy(figures)
+    return torch.from_numpy(tokens), torch.from_numpy(figures).t()
 
 
 def cut(

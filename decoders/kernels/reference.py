@@ -13,7 +13,7 @@ import torch
 
 from constrain.decoders.kernels.noise import gumbel
 
-__all__ = ["BLOCK", "allowed_tokens", "apply", "block_masses", "choose", "cut", "draw"]
+__all__ = ["BLOCK", "advance", "allowed_tokens", "apply", "block_masses", "choose", "cut", "draw"]
 
 BLOCK = 1024
 """Tokens of a block; part of the definition of a draw."""
@@ -197,3 +197,29 @@ def cut(
     by_mass = by_mass.masked_fill(top_p >= 1, -torch.inf)
     by_share = top + scale.squeeze(-1) * torch.log(min_p)
     return torch.maximum(torch.maximum(by_count, by_mass), by_share)
+
+
+def advance(
+    states: torch.Tensor,
+    masks: torch.Tensor,
+    failed: torch.Tensor,
+    tokens: torch.Tensor,
+    classes: torch.Tensor,
+    bases: torch.Tensor,
+    kinds: torch.Tensor,
+    transitions: torch.Tensor,
+    state_masks: torch.Tensor,
+) -> None:
+    """Move sequences by one token each, in place; see `automaton`.
+
+    `states`, `masks`, `failed`, `tokens`: [n], of `DeviceSequences`; the others are of `DeviceAutomaton`.
+    """
+    before, width = states.long(), classes.shape[1]
+    known = (tokens >= 0) & (tokens < width)
+    column = classes[kinds[before].long(), tokens.clamp(0, width - 1)]
+    after = transitions[bases[before] + column].masked_fill(~known, -1)
+    after = torch.where((states == 0) & (tokens >= 0), 0, after)
+    moved = torch.where(after >= 0, after, states)
+    states.copy_(moved)
+    masks.copy_(state_masks[moved.long()])
+    failed.masked_fill_(after < 0, 1)

@@ -377,7 +377,7 @@ def _advance(
     class_stride,
     TILE: tl.constexpr,  # noqa: N803
 ):
-    """See `automaton.advance`."""
+    """See `reference.advance`."""
     row = tl.program_id(0) * TILE + tl.arange(0, TILE)
     inside = row < rows
     state = tl.load(states + row, mask=inside, other=0)
@@ -386,6 +386,7 @@ def _advance(
     kind = tl.load(kinds + state, mask=known, other=0).to(tl.int64)
     of_token = tl.load(classes + kind * class_stride + token, mask=known, other=0)
     after = tl.load(transitions + tl.load(bases + state, mask=known, other=0) + of_token, mask=known, other=-1)
+    after = tl.where((state == 0) & (token >= 0), 0, after)
     state = tl.where(after >= 0, after, state)
     tl.store(states + row, state, mask=inside)
     tl.store(masks + row, tl.load(state_masks + state, mask=inside, other=0), mask=inside)
@@ -540,7 +541,7 @@ def advance(
     transitions: torch.Tensor,
     state_masks: torch.Tensor,
 ) -> None:
-    """See `automaton.advance`."""
+    """See `reference.advance`."""
     rows = len(states)
     with _device(states):
         _advance[(triton.cdiv(rows, 128),)](
