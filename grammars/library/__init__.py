@@ -11,13 +11,15 @@ from typing import Any, cast
 
 from constrain.grammars import ir
 from constrain.grammars.errors import GrammarError
-from constrain.grammars.library import data_formats, named, sql
+from constrain.grammars.library import data_formats, named, programming, sql
 
 __all__ = ["grammar", "grammar_names"]
 
 _LIBRARY: dict[str, Callable[..., ir.Grammar]] = {
     "arithmetic": named.arithmetic,
+    "c": programming.c,
     "csv": data_formats.csv,
+    "go": programming.go,
     "json": named.json,
     "python-expression": named.python_expression,
     "sql": sql.sql,
@@ -40,6 +42,8 @@ def grammar(name: str, **options: Any) -> ir.Grammar:
     python-expression   Python expressions
     csv                 CSV files (RFC 4180); ``columns=3``, ``header=["id", "name"]``, ``delimiter=";"``
     toml                TOML 1.0.0 documents
+    c                   C11 translation units, before or after the preprocessor, with some of GNU C
+    go                  Go 1.19 source files
     ==================  =====================================================================================
 
     The first four take ``max_space=n``, a bound on each stretch of white space; by default there is none.
