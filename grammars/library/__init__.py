@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from constrain.grammars import ir
 from constrain.grammars.errors import GrammarError
-from constrain.grammars.library import data_formats, named, programming, sql
+from constrain.grammars.library import data_formats, named, programming, python, sql
 
 __all__ = ["grammar", "grammar_names"]
 
@@ -21,7 +21,8 @@ _LIBRARY: dict[str, Callable[..., ir.Grammar]] = {
     "csv": data_formats.csv,
     "go": programming.go,
     "json": named.json,
-    "python-expression": named.python_expression,
+    "python": python.python,
+    "python-expression": python.python_expression,
     "sql": sql.sql,
     "toml": data_formats.toml,
 }
@@ -39,6 +40,7 @@ def grammar(name: str, **options: Any) -> ir.Grammar:
     json                any JSON text (RFC 8259)
     sql                 SELECT queries; ``tables={"users": ["id", "name"]}`` and ``functions=["lower"]`` fix names
     arithmetic          numbers, ``+ - * / **``, parentheses; ``variables=["x"]`` and ``functions=["sqrt"]``
+    python              Python modules
     python-expression   Python expressions
     csv                 CSV files (RFC 4180); ``columns=3``, ``header=["id", "name"]``, ``delimiter=";"``
     toml                TOML 1.0.0 documents
