@@ -24,7 +24,7 @@ import torch
 
 from constrain.grammars.errors import ConstrainError
 
-__all__ = ["BACKENDS", "SWITCH", "backend_for", "backend_name", "is_reference"]
+__all__ = ["BACKENDS", "SWITCH", "backend_for", "backend_name", "uses_kernels"]
 
 BACKENDS = {
     "cpu": "constrain.decoders.kernels.cpu",
@@ -79,6 +79,10 @@ def backend_for(name: str, device: torch.device) -> ModuleType:
     return import_module(BACKENDS[backend_name(name, device)])
 
 
-def is_reference(device: torch.device) -> bool:
-    """Whether "auto" is plain PyTorch on a device: then nothing else is done on the device either."""
-    return backend_name("auto", device) == "torch"
+def uses_kernels(device: torch.device) -> bool:
+    """Whether decoders do on a device what they would do on the host: on GPUs, and where `SWITCH` names a backend.
+
+    With "torch" there they are references throughout: masks come from the host and everything is in float64.
+    """
+    named = os.environ.get(SWITCH) or "auto"
+    return named != "torch" and (named != "auto" or _automatic(device) == "triton")

@@ -11,7 +11,7 @@ is used again or the table moves do they wait for the kernels that may still rea
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -63,14 +63,21 @@ class RowTable:
         """
         each = list(matchers)
         keys = [None if matcher is None else matcher.mask_key for matcher in each]
-        missing: dict[int, Matcher] = {}
-        for key, matcher in zip(keys, each, strict=True):
+        missing: dict[int, int] = {}
+        for place, key in enumerate(keys):
             if id(key) in self._numbers:
                 self._numbers.move_to_end(id(key))
-            elif matcher is not None:
-                missing[id(key)] = matcher
+            elif key is not None:
+                missing[id(key)] = place
         if missing:
-            self._upload(list(missing.values()), len({id(key) for key in keys if key is not None}))
+            self._check_room(len({id(key) for key in keys if key is not None}))
+            places = list(missing.values())
+            if isinstance(matchers, BatchMatcher):
+                sources = matchers.mask_sources()  # made by its threads
+                masks = [sources[place][0] for place in places]
+            else:
+                masks = [cast("Matcher", each[place]).mask_source()[0] for place in places]
+            self._upload([keys[place] for place in places], np.stack(masks))
         return np.array([-1 if key is None else self._numbers[id(key)][0] for key in keys], np.int32)
 
     def sources(self, matchers: "BatchMatcher | Iterable[Matcher | None]") -> torch.Tensor:
@@ -97,23 +104,23 @@ class RowTable:
         tensor = torch.from_numpy(array)
         return tensor if self._stream is None else tensor.pin_memory().to(self._device, non_blocking=True)
 
-    def _upload(self, matchers: list[Matcher], needed: int) -> None:
-        """Give masks numbers and upload them; `needed` masks must be in the table at once."""
+    def _check_room(self, needed: int) -> None:
         if needed > self._max_rows:
             raise ConstrainError(f"the sequences need {needed} masks; raise max_rows={self._max_rows}")
-        sources = BatchMatcher(matchers).mask_sources()
-        masks = np.stack([mask for mask, _, _ in sources])
+
+    def _upload(self, keys: list[object], masks: npt.NDArray[np.int32]) -> None:
+        """Give masks, int32 [n, words], numbers by their keys, and upload them."""
         if masks.shape[1] != self.words.shape[1]:
             raise ValueError(f"the masks have {masks.shape[1]} words, those of the table {self.words.shape[1]}")
-        again = self._make_room(len(matchers))
+        again = self._make_room(len(keys))
         places = []
-        for matcher in matchers:
+        for key in keys:
             if self._used < len(self.words):
                 number, self._used = self._used, self._used + 1
             else:
                 _, (number, _) = self._numbers.popitem(last=False)
                 again = True
-            self._numbers[id(matcher.mask_key)] = number, matcher.mask_key
+            self._numbers[id(key)] = number, key
             places.append(number)
         self.uploads += len(places)
         stream = self._stream
