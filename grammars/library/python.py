@@ -11,7 +11,17 @@ __all__ = ["python", "python_expression"]
 
 _BLANK_OR_TAB = ((0x09, 0x09), (0x20, 0x20))
 _BLANK_TAB_LINE = ((0x09, 0x0A), (0x20, 0x20))
-_STEPS = (*(" " * count for count in range(1, 17)), "\t", "\t\t")
+_MAX_STEP = 16
+_MAX_BLANKS = 100
+_MAX_TABS = 25
+
+
+def _deeper(column: str) -> list[str]:
+    """The columns of a block within one of the given column: blanks or tabs, not both."""
+    blanks = range(len(column) + 1, min(len(column) + _MAX_STEP, _MAX_BLANKS) + 1)
+    found = [] if "\t" in column else [" " * count for count in blanks]
+    return found if " " in column or len(column) == _MAX_TABS else [*found, column + "\t"]
+
 
 _SPACES = Spaces(
     line=lexemes.LINE_SPACE,
@@ -19,7 +29,7 @@ _SPACES = Spaces(
     lines=lexemes.MORE_LINES,
     field=lexemes.BLANKS,
     fields=lexemes.TEXT_SPACE,
-    steps=_STEPS,
+    deeper=_deeper,
 )
 
 

@@ -16,7 +16,7 @@ how it ends only where somebody asks.  Copies are made on demand (`ir.Grammar.ma
 text and none the empty one, since every pair of a first and a last class is looked up before a copy is referred to.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -38,7 +38,7 @@ class Spaces:
     lines     within brackets: the ends of lines, before the last one; None: they are part of `bracket`
     field     in the fields of strings on one line, and
     fields    of strings on several
-    steps     by how much a block may be deeper than what it stands in
+    deeper    the columns of a block that stands in one of the given column
     """
 
     line: Regular
@@ -46,7 +46,7 @@ class Spaces:
     lines: Regular | None
     field: Regular
     fields: Regular
-    steps: tuple[str, ...]
+    deeper: Callable[[str], Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +99,14 @@ class _Core:
 
     def __init__(self, rules: Mapping[str, ir.Expression]) -> None:
         self._rules = {name: self._repetitions(name, rule) for name, rule in rules.items()}
-        self._arena = Arena()
+        self._arena, self._known = Arena(), dict[int, _Pairs]()  # by identity: parts live as long as the rules
         self._classes: dict[int, tuple[str, str]] = {}
         self._pairs: dict[str, _Pairs] = dict.fromkeys(self._rules, _Pairs())
         changed = True
         while changed:
             changed = False
             for name, rule in self._rules.items():
-                if (found := self.pairs(rule)) != self._pairs[name]:
+                if (found := self._found(rule)) != self._pairs[name]:
                     self._pairs[name], changed = found, True
         self._in_columns = self._find_columns()
 
@@ -125,7 +125,14 @@ class _Core:
         return ir.Repeat(ir.Alternation(tuple(bodies)), 1, None)
 
     def pairs(self, expression: ir.Expression) -> _Pairs:
-        """What the texts of an expression begin with and end in, as far as is known."""
+        """What the texts of a rule, or of a part of one, begin with and end in."""
+        found = self._known.get(id(expression))
+        if found is None:
+            found = self._known[id(expression)] = self._found(expression)
+        return found
+
+    def _found(self, expression: ir.Expression) -> _Pairs:
+        """The pairs of an expression, given those of the rules as far as they are found."""
         match expression:
             case ir.Terminal():
                 if id(expression) not in self._classes:
@@ -134,15 +141,19 @@ class _Core:
             case ir.Reference(name):
                 return self._pairs[name]
             case ir.Alternation(parts):
-                return _Pairs().union(*map(self.pairs, parts))
+                return _Pairs().union(*map(self._found, parts))
             case ir.Sequence(parts):
-                every = [self.pairs(part) for part in parts]
+                every = [self._found(part) for part in parts]
                 if len(every) == 1 or not all(every):
                     return every[0] if len(every) == 1 else _Pairs()
                 return _crossed(every[0], every[-1])
             case ir.Repeat(part):
-                return self.pairs(part) | _crossed(self.pairs(part), self.pairs(part))
+                return self._found(part) | _crossed(self._found(part), self._found(part))
         raise TypeError(f"{type(expression).__name__} is not made by the Lark front-end")
+
+    def pairs_of(self, name: str) -> _Pairs:
+        """What the texts of a rule begin with and end in."""
+        return self._pairs[name]
 
     def _find_columns(self) -> frozenset[str]:
         """The rules in which lines end."""
@@ -182,6 +193,7 @@ class Layout:
         self._core, self._spaces = _Core(rules), spaces
         self._made = Factory()
         self._copies: dict[str, tuple[str, Context, _Before, frozenset[str]]] = {}
+        self._woven: dict[tuple[int, Context, _Before, frozenset[str]], ir.Expression | None] = {}
         self._terminals: dict[tuple[int, Regular | None, bool], ir.Terminal] = {}
         self._columns: dict[str, ir.Terminal] = {}
         self._line_end = ir.Terminal(LINE_END, "NEWLINE")
@@ -217,9 +229,17 @@ class Layout:
         self, node: ir.Expression, context: Context, before: _Before, forbidden: frozenset[str]
     ) -> ir.Expression | None:
         """The copy of an expression; None when it derives nothing."""
+        if isinstance(node, ir.Terminal):
+            return self._terminal(node, context, before, forbidden)
+        key = id(node), context, before, forbidden
+        if key not in self._woven:
+            self._woven[key] = self._weave(node, context, before, forbidden)
+        return self._woven[key]
+
+    def _weave(
+        self, node: ir.Expression, context: Context, before: _Before, forbidden: frozenset[str]
+    ) -> ir.Expression | None:
         match node:
-            case ir.Terminal():
-                return self._terminal(node, context, before, forbidden)
             case ir.Reference(name):
                 return self._reference(name, context, before, forbidden)
             case ir.Alternation(parts):
@@ -283,7 +303,7 @@ class Layout:
             return None
         if name.startswith("_"):
             return self._expression(self._core[name], context, before, forbidden)
-        pairs = self._core.pairs(ir.Reference(name))
+        pairs = self._core.pairs_of(name)
         forbidden &= {end for _, end in pairs}
         if not any(before.only in (None, begin) and end not in forbidden for begin, end in pairs):
             return None
@@ -352,8 +372,7 @@ class Layout:
     def _deeper(self, items: list[_Item], at: int, forbidden: frozenset[str]) -> ir.Expression | None:
         """The rest of a production at each of the deeper columns."""
         ways = []
-        for step in self._spaces.steps:
-            column = items[at][1].column + step
+        for column in self._spaces.deeper(items[at][1].column):
             inner = [(part, replace(context, column=column)) for part, context in items[at:]]
             ways.append(self._made.series(self._column(column), self._sequence(inner, 0, _NOTHING, forbidden)))
         return self._made.union(ways)
