@@ -20,6 +20,7 @@ _LIBRARY: dict[str, Callable[..., ir.Grammar]] = {
     "c": programming.c,
     "csv": data_formats.csv,
     "go": programming.go,
+    "java": programming.java,
     "json": named.json,
     "python": python.python,
     "python-expression": python.python_expression,
@@ -46,6 +47,7 @@ def grammar(name: str, **options: Any) -> ir.Grammar:
     toml                TOML 1.0.0 documents
     c                   C11 translation units, before or after the preprocessor, with some of GNU C
     go                  Go 1.19 source files
+    java                compilation units of Java 17
     ==================  =====================================================================================
 
     The first four take ``max_space=n``, a bound on each stretch of white space; by default there is none.

@@ -1,4 +1,4 @@
-"""Programming languages: C, Go.
+"""Programming languages: C, Go, Java.
 
 Their grammars have no lexer either.  White space and comments are put between lexemes by the library (see gaps), and
 names are words that are no keywords.
@@ -12,7 +12,7 @@ from constrain.grammars.library.gaps import looped, with_gaps
 from constrain.grammars.library.sources import source
 from constrain.grammars.regular import Complement, Intersection, Ranges, Words
 
-__all__ = ["c", "go"]
+__all__ = ["c", "go", "java"]
 
 _C_KEYWORDS = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register
@@ -40,6 +40,13 @@ _GO_ENDS = (
     "RBRACE",
 )
 
+_JAVA_KEYWORDS = """
+abstract assert boolean break byte case catch char class const continue default do double else enum extends final
+finally float for goto if implements import instanceof int interface long native new package private protected public
+return short static strictfp super switch synchronized this throw throws transient try void volatile while _
+true false null
+"""
+
 
 def c() -> ir.Grammar:
     """Translation units of C11, before or after the preprocessor, with the extensions of GNU C that headers use."""
@@ -50,6 +57,11 @@ def go() -> ir.Grammar:
     """Source files of Go 1.19."""
     gaps = dict.fromkeys(_GO_ENDS, "gap_in_line")
     return _language("go", _GO_KEYWORDS, ((0x09, 0x09), (0x0D, 0x0D), (0x20, 0x20)), gaps)
+
+
+def java() -> ir.Grammar:
+    """Compilation units of Java 17 that declare no module."""
+    return _language("java", _JAVA_KEYWORDS, ((0x09, 0x09), (0x0C, 0x0D), (0x20, 0x20)))
 
 
 def _language(name: str, keywords: str, blanks: Ranges, gaps: Mapping[str, str] | None = None) -> ir.Grammar:
