@@ -116,6 +116,7 @@ def reads_toml(text: str) -> bool:
 
 LANGUAGES: dict[str, Language] = {
     "json": Language(installed("*.json"), reads_json),
+    "python": Language(standard_library, reads_python),
     "toml": Language(installed("*.toml"), reads_toml),
 }
 

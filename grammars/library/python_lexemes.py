@@ -1,8 +1,7 @@
 """Lexemes of Python that python.lark leaves open: names, white space, comments, and which lexemes run together."""
 
 import keyword
-import sys
-from collections.abc import Callable
+from collections.abc import Iterable
 from functools import cache
 
 from constrain.grammars import ir
@@ -56,7 +55,7 @@ _END = Union((Literal(b"\n"), Literal(b"\r\n"), Literal(b"\r")))
 _COMMENT = Concatenation(
     (Literal(b"#"), _any(Characters(((0x01, 0x09), (0x0B, 0x0C), (0x0E, 0xD7FF), (0xE000, MAX_CODE_POINT)))))
 )
-_JOINED = Concatenation((Literal(b"\\"), _END))
+_JOINED = Concatenation((Literal(b"\\"), Union((Literal(b"\n"), Literal(b"\r\n")))))
 _BLANK_LINE = Concatenation((_any(_BLANK), _optional(_COMMENT), _END))
 _FORM_FEED = Concatenation((_any(_BLANK), Literal(b"\f")))
 
@@ -96,25 +95,31 @@ NO_STATEMENT = Without(Concatenation((_any(_BLANK_LINE), _LAST_LINE)), (b"",))
 # Names
 
 
-def _ranges(holds: Callable[[str], bool]) -> Ranges:
-    """The characters that a predicate holds for."""
+_PLANES = (range(0x80, 0x40000), range(0xE0000, 0xE1000))  # letters are assigned in no others
+
+
+def _ranges(characters: Iterable[str]) -> Ranges:
     found: list[tuple[int, int]] = []
-    for code in range(0x80, sys.maxunicode + 1):
-        if holds(chr(code)):
-            if found and found[-1][1] == code - 1:
-                found[-1] = found[-1][0], code
-            else:
-                found.append((code, code))
+    for code in map(ord, characters):
+        if found and found[-1][1] == code - 1:
+            found[-1] = found[-1][0], code
+        else:
+            found.append((code, code))
     return tuple(found)
 
 
 @cache
+def _words() -> Regular:
+    """Identifiers and keywords, as the running Python knows them (Unicode Standard Annex 31, XID)."""
+    others = [character for plane in _PLANES for character in map(chr, plane)]
+    start = ((0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A), *_ranges(one for one in others if one.isidentifier()))
+    more = ((0x30, 0x39), *start[:3], *_ranges(one for one in others if f"a{one}".isidentifier()))
+    return Concatenation((Characters(start), _any(Characters(more))))
+
+
 def name(*others: bytes) -> Regular:
-    """Identifiers that are neither keywords nor one of `others`, as the running Python knows them."""
-    start = ((0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A), *_ranges(str.isidentifier))
-    more = ((0x30, 0x39), *start[:3], *_ranges(lambda character: ("a" + character).isidentifier()))
-    words = Concatenation((Characters(start), _any(Characters(more))))
-    return Without(words, (*(word.encode() for word in keyword.kwlist), *others))
+    """Identifiers that are neither keywords nor one of `others`."""
+    return Without(_words(), (*(word.encode() for word in keyword.kwlist), *others))
 
 
 # Lexemes that run together.  What a lexeme may begin with, and what it ends in:
