@@ -21,6 +21,7 @@ _LIBRARY: dict[str, Callable[..., ir.Grammar]] = {
     "csv": data_formats.csv,
     "go": programming.go,
     "java": programming.java,
+    "javascript": programming.javascript,
     "json": named.json,
     "python": python.python,
     "python-expression": python.python_expression,
@@ -48,6 +49,7 @@ def grammar(name: str, **options: Any) -> ir.Grammar:
     c                   C11 translation units, before or after the preprocessor, with some of GNU C
     go                  Go 1.19 source files
     java                compilation units of Java 17
+    javascript          scripts and modules of ECMAScript 2023
     ==================  =====================================================================================
 
     The first four take ``max_space=n``, a bound on each stretch of white space; by default there is none.

@@ -1,4 +1,4 @@
-"""Programming languages: C, Go, Java.
+"""Programming languages: C, Go, Java, JavaScript.
 
 Their grammars have no lexer either.  White space and comments are put between lexemes by the library (see gaps), and
 names are words that are no keywords.
@@ -12,7 +12,7 @@ from constrain.grammars.library.gaps import looped, with_gaps
 from constrain.grammars.library.sources import source
 from constrain.grammars.regular import Complement, Intersection, Ranges, Words
 
-__all__ = ["c", "go", "java"]
+__all__ = ["c", "go", "java", "javascript"]
 
 _C_KEYWORDS = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register
@@ -47,6 +47,11 @@ return short static strictfp super switch synchronized this throw throws transie
 true false null
 """
 
+_JAVASCRIPT_KEYWORDS = """
+await break case catch class const continue debugger default delete do else enum export extends false finally for
+function if import in instanceof let new null return super switch this throw true try typeof var void while with yield
+"""
+
 
 def c() -> ir.Grammar:
     """Translation units of C11, before or after the preprocessor, with the extensions of GNU C that headers use."""
@@ -62,6 +67,11 @@ def go() -> ir.Grammar:
 def java() -> ir.Grammar:
     """Compilation units of Java 17 that declare no module."""
     return _language("java", _JAVA_KEYWORDS, ((0x09, 0x09), (0x0C, 0x0D), (0x20, 0x20)))
+
+
+def javascript() -> ir.Grammar:
+    """Scripts and modules of ECMAScript 2023."""
+    return _language("javascript", _JAVASCRIPT_KEYWORDS, ((0x09, 0x09), (0x0B, 0x0D), (0x20, 0x20)))
 
 
 def _language(name: str, keywords: str, blanks: Ranges, gaps: Mapping[str, str] | None = None) -> ir.Grammar:
