@@ -1,7 +1,7 @@
 """Masks and draws on the CPU, compiled by numba.
 
-What they compute is said in `reference`.  Half-precision logits are masked as they are and widened for draws; the
-rows of a batch are shared out among threads.
+What they compute is said in `reference`.  Logits of other types and strides are masked as they are, and
+copied for draws.  The rows of a batch are shared out among threads.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ _LOG2_E = np.float32(1.4426950408889634)
 _LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 _TINY = np.float32(-87.0)
 _STEP, _BELOW_ONE = np.float32(2.0**-32), np.float32(1 - 2.0**-24)
-_HALF, _ONE = np.float32(0.5), np.float32(1)
+_HALF, _ONE, _ROUNDING = np.float32(0.5), np.float32(1), np.float32(1.5 * 2**23)
 _C2, _C3, _C4, _C5, _C6 = (np.float32(1 / divisor) for divisor in (2, 6, 24, 120, 720))
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
@@ -47,23 +47,29 @@ def _apply(cells: Array, words: Array, sources: Array, targets: Array, forbidden
             word = words[source, place] if place < words.shape[1] else 0
             if word == -1:
                 continue
-            for bit in range(min(32, width - 32 * place)):
-                if not (word >> bit) & 1:
-                    cells[target, 32 * place + bit] = forbidden
+            first, last = 32 * place, min(width, 32 * place + 32)
+            if word == 0:
+                cells[target, first:last] = forbidden
+                continue
+            for token in range(first, last):
+                if not (word >> (token - first)) & 1:
+                    cells[target, token] = forbidden
 
 
 @inner
 def _exp(x: Any) -> Any:
     """The exponential of a float32 that is not positive, as arithmetic done for several numbers at a time.
 
-    Taylor's series on ±ln(2)/2, times a power of two put together from its bits (Cody and Waite, "Software Manual for
-    the Elementary Functions", 1980).
+    Taylor's series on ±ln(2)/2, with the power of two added to the bits of the exponent (Cody and Waite, "Software
+    Manual for the Elementary Functions", 1980).  Adding 1.5 · 2²³ rounds to an integer, which are then the last bits.
     """
-    power = np.floor(x * _LOG2_E + _HALF)
-    rest = (x - power * _LN2_HIGH) - power * _LN2_LOW
+    inside = x if x > _TINY else _TINY
+    shifted = inside * _LOG2_E + _ROUNDING
+    power = shifted - _ROUNDING
+    rest = (inside - power * _LN2_HIGH) - power * _LN2_LOW
     series = _ONE + rest * (_ONE + rest * (_C2 + rest * (_C3 + rest * (_C4 + rest * (_C5 + rest * _C6)))))
-    scale = (np.int32(max(power, np.float32(-126))) + np.int32(127)) << np.int32(23)
-    return series * np.int32(scale).view(np.float32) if x >= _TINY else np.float32(0)
+    bits = np.float32(series).view(np.int32) + (np.float32(shifted).view(np.int32) << 23)
+    return np.int32(bits).view(np.float32) if x > _TINY else np.float32(0)
 
 
 @inner
@@ -80,8 +86,14 @@ def _load(line: Array, mask: Array, free: bool, least: Any, begin: int, values: 
         for first in range(0, count, 32):
             place = (begin + first) // 32
             word = mask[place] if place < mask.size else 0
-            for i in range(min(32, count - first)):
-                kept[first + i] = values[first + i] if (word >> i) & 1 else _LOST
+            last = min(count, first + 32)
+            if word == 0:
+                kept[first:last] = _LOST
+            elif word == -1:
+                kept[first:last] = values[first:last]
+            else:
+                for i in range(first, last):
+                    kept[i] = values[i] if (word >> (i - first)) & 1 else _LOST
     if least > _LOST:
         for i in range(count):
             kept[i] = kept[i] if kept[i] >= least else _LOST
@@ -89,18 +101,29 @@ def _load(line: Array, mask: Array, free: bool, least: Any, begin: int, values: 
 
 
 @inner
-def _mass(values: Array, count: int, top: Any, scale: Any, lanes: Array) -> Any:
-    """The sum of exp((x - top) / scale); sixteen sums side by side."""
+def _sum(values: Array, count: int) -> Any:
+    """Four sums side by side, so that none waits for another."""
+    a, b, c, d = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+    whole = count - count % 4
+    for i in range(0, whole, 4):
+        a += values[i]
+        b += values[i + 1]
+        c += values[i + 2]
+        d += values[i + 3]
+    for i in range(whole, count):
+        a += values[i]
+    return (a + b) + (c + d)
+
+
+@inner
+def _mass(values: Array, count: int, top: Any, scale: Any, masses: Array) -> Any:
+    """The sum of exp((x - top) / scale)."""
     if top == _LOST:
         return np.float32(0)
-    lanes[:] = 0
-    whole = count - count % 16
-    for first in range(0, whole, 16):
-        for lane in range(16):
-            lanes[lane] += _exp((values[first + lane] - top) / scale)
-    for i in range(whole, count):
-        lanes[i - whole] += _exp((values[i] - top) / scale)
-    return lanes.sum()
+    inverse = _ONE / scale
+    for i in range(count):
+        masses[i] = _exp((values[i] - top) * inverse)
+    return _sum(masses, count)
 
 
 @inner
@@ -131,10 +154,17 @@ def _gumbel_of(word: Any) -> Any:
 
 @inner
 def _largest(values: Array, count: int) -> Any:
-    top = _LOST
-    for i in range(count):
-        top = max(top, values[i])
-    return top
+    """Four maxima side by side."""
+    a, b, c, d = _LOST, _LOST, _LOST, _LOST
+    whole = count - count % 4
+    for i in range(0, whole, 4):
+        a = a if a > values[i] else values[i]
+        b = b if b > values[i + 1] else values[i + 1]
+        c = c if c > values[i + 2] else values[i + 2]
+        d = d if d > values[i + 3] else values[i + 3]
+    for i in range(whole, count):
+        a = max(a, values[i])
+    return max(max(a, b), max(c, d))
 
 
 @kernel
@@ -156,7 +186,7 @@ def _draw(
     noise, block_noise = np.empty(BLOCK, np.float32), np.empty((blocks + 3) // 4 * 4, np.float32)
     tops, masses = np.empty(blocks, np.float32), np.empty(blocks, np.float32)
     whole_tops, wholes = np.empty(blocks, np.float32), np.empty(blocks, np.float32)
-    lanes = np.empty(16, np.float32)
+    scratch = np.empty(BLOCK, np.float32)
     for row in range(logits.shape[0]):
         line, source, least = logits[row], sources[row], thresholds[row]
         free = source < 0 or words.shape[0] == 0
@@ -166,12 +196,12 @@ def _draw(
         for block in range(blocks):
             count = _load(line, mask, free, least, block * BLOCK, values, kept)
             tops[block] = _largest(kept, count)
-            masses[block] = _mass(kept, count, tops[block], scale, lanes)
+            masses[block] = _mass(kept, count, tops[block], scale, scratch)
             if free and least == _LOST:
                 whole_tops[block], wholes[block] = tops[block], masses[block]
             else:
                 whole_tops[block] = _largest(values, count)
-                wholes[block] = _mass(values, count, whole_tops[block], scale, lanes)
+                wholes[block] = _mass(values, count, whole_tops[block], scale, scratch)
         top, whole_top = _largest(tops, blocks), _largest(whole_tops, blocks)
         if top == _LOST:
             tokens[row] = -1
@@ -206,19 +236,14 @@ def _draw(
 
 
 @inner
-def _search(orders: Array, weights: Array, count: int, needed: Any, lanes: Array) -> int:
+def _search(orders: Array, weights: Array, count: int, needed: Any, scratch: Array) -> int:
     """The largest order such that the weights of those not below it add up to what is needed."""
     key = -(1 << 31)
-    whole = count - count % 16
     for step in range(32):
         candidate = key + (1 << (31 - step))
-        lanes[:] = 0
-        for first in range(0, whole, 16):
-            for lane in range(16):
-                lanes[lane] += weights[first + lane] if orders[first + lane] >= candidate else np.float32(0)
-        for i in range(whole, count):
-            lanes[i - whole] += weights[i] if orders[i] >= candidate else np.float32(0)
-        if lanes.sum() >= needed:
+        for i in range(count):
+            scratch[i] = weights[i] if orders[i] >= candidate else np.float32(0)
+        if _sum(scratch, count) >= needed:
             key = candidate
     return key
 
@@ -243,7 +268,7 @@ def _cut(
     width = logits.shape[1]
     values, kept = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     orders, weights = np.empty(width, np.int32), np.empty(width, np.float32)
-    found, lanes = np.empty(width, np.float32), np.empty(16, np.float32)
+    found, scratch = np.empty(width, np.float32), np.empty(width, np.float32)
     for row in range(logits.shape[0]):
         line, source = logits[row], sources[row]
         free = source < 0 or words.shape[0] == 0
@@ -262,12 +287,12 @@ def _cut(
         least = _LOST
         if top_k[row] > 0 and size:
             weights[:size] = 1
-            least = _value_of(_search(orders, weights, size, np.float32(min(top_k[row], size)), lanes))
+            least = _value_of(_search(orders, weights, size, np.float32(min(top_k[row], size)), scratch))
         if top_p[row] < 1 and size:
             for i in range(size):
                 weights[i] = _exp((found[i] - top) / scale) if found[i] >= least else np.float32(0)
-            needed = top_p[row] * weights[:size].sum()
-            least = max(least, _value_of(_search(orders, weights, size, needed, lanes)))
+            needed = top_p[row] * _sum(weights, size)
+            least = max(least, _value_of(_search(orders, weights, size, needed, scratch)))
         thresholds[row] = max(least, top + scale * np.log(min_p[row]))
 
 
@@ -321,7 +346,7 @@ def _arrays(
     logits: torch.Tensor, words: torch.Tensor | None, sources: torch.Tensor | None
 ) -> tuple[Array, Array, Array]:
     masks = np.empty((0, 0), np.int32) if words is None else words.contiguous().numpy()
-    return logits.detach().float().numpy(), masks, _numbers(sources, len(logits))
+    return logits.detach().float().contiguous().numpy(), masks, _numbers(sources, len(logits))
 
 
 def draw(

@@ -96,7 +96,7 @@ def test_types(dtype: torch.dtype, device: torch.device, backend: str) -> None:
 
 def test_many_rows(device: torch.device, backend: str) -> None:
     """Settings of their own for many rows; a row's draw depends on its own seed and step alone."""
-    rows = 8 if backend == "triton" and device.type == "cpu" else 512
+    rows = 4 if backend == "triton" and device.type == "cpu" else 512
     logits, mask = _logits(rows, 40).to(device), torch.from_numpy(_mask(rows, 40)).to(device)
     generator = torch.Generator().manual_seed(2)
     options: dict[str, torch.Tensor] = {
@@ -111,7 +111,7 @@ def test_many_rows(device: torch.device, backend: str) -> None:
     same = sample_tokens(logits.cpu(), mask.cpu(), backend="torch", **options)
     assert torch.equal(found.tokens.cpu(), same.tokens)
     torch.testing.assert_close(found.log_probabilities.cpu(), same.log_probabilities, **CLOSE)
-    part = torch.arange(rows - 5, rows)
+    part = torch.arange(rows - 3, rows)
     some = {name: value[part].to(device) for name, value in options.items()}
     again = sample_tokens(logits[part], mask[part], backend=backend, **some)
     assert torch.equal(again.tokens, found.tokens[part])
@@ -162,7 +162,7 @@ def test_draws_follow_the_law(device: torch.device, backend: str) -> None:
     places = [0, 1, 2, 3, 500, 1023, 1024, 1099]
     logits[places] = torch.linspace(-2, 1, 8)
     count = 4000
-    drawn = sample_tokens(logits.expand(count, -1).to(device), seed=11, backend=backend).tokens.cpu()
+    drawn = sample_tokens(logits.repeat(count, 1).to(device), seed=11, backend=backend).tokens.cpu()
     seen = torch.bincount(drawn, minlength=1100)[places].double()
     expected = count * torch.softmax(logits[places].double(), 0)
     assert float(((seen - expected) ** 2 / expected).sum()) < 24.3  # the 99.9th percentile of 7 degrees of freedom

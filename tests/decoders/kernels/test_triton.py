@@ -32,9 +32,9 @@ POINTERS = {
 """Types of arguments by their names; others are int32."""
 
 KERNELS = {
-    "_apply": [(), ("sources", "targets"), ("targets",)],
-    "_sums": [(), ("words", "sources", "thresholds")],
-    "_choose": [(), ("words", "sources", "thresholds")],
+    "_apply": [(), ("sources", "targets")],
+    "_sums": [()],
+    "_choose": [("words", "sources", "thresholds")],
     "_cut": [(), ("words", "sources")],
     "_advance": [()],
 }
