@@ -181,11 +181,25 @@ def looped(grammar: ir.Grammar) -> ir.Grammar:
     """The grammar with repetitions in place of rules that do nothing but call themselves first.
 
     ``r: a | r a`` is one or more times ``a``; so are rules with more than one alternative each without ``r`` and
-    the same ones behind it, which is what Lark makes of ``*`` and ``+``.  A loop of the network that reads a rule
-    needs no left recursion.
+    the same ones behind it, which is what Lark makes of ``*`` and ``+``.  The rules that Lark makes are put where they
+    are called, so that the network that reads a rule has them as loops, and needs neither left recursion nor a call.
     """
-    rules = {name: _loop(name, expression) for name, expression in grammar.rules.items()}
-    return replace(grammar, rules=rules)
+    loops = {name: _loop(name, expression) for name, expression in grammar.rules.items()}
+    inner = {name: loop for name, loop in loops.items() if name.startswith("__") and isinstance(loop, ir.Repeat)}
+    return replace(grammar, rules={name: _inlined(loop, inner) for name, loop in loops.items() if name not in inner})
+
+
+def _inlined(node: ir.Expression, inner: Mapping[str, ir.Expression]) -> ir.Expression:
+    match node:
+        case ir.Reference(name) if name in inner:
+            return _inlined(inner[name], inner)
+        case ir.Sequence(parts):
+            return ir.Sequence(tuple(_inlined(part, inner) for part in parts))
+        case ir.Alternation(parts):
+            return ir.Alternation(tuple(_inlined(part, inner) for part in parts))
+        case ir.Repeat(part, minimum, maximum):
+            return ir.Repeat(_inlined(part, inner), minimum, maximum)
+    return node
 
 
 def _loop(name: str, expression: ir.Expression) -> ir.Expression:
