@@ -60,13 +60,13 @@ def vocabulary() -> constrain.TokenizerIndex:
 
 
 def constraints(index: constrain.TokenizerIndex, count: int) -> list[constrain.CompiledConstraint]:
-    """Finite constraints: patterns, each also a given number of times, and choices of words."""
+    """Finite constraints: patterns, alone and followed by words."""
     choice, made = random.Random(0), []
     for number in range(count):
         pattern = PATTERNS[number % len(PATTERNS)]
         if number >= len(PATTERNS):
             words = "|".join(choice.sample(WORDS, 3))
-            pattern = f"(({pattern});){{1,{1 + number // len(PATTERNS)}}}({words})"
+            pattern = f"({pattern})( ({words})){{1,{number // len(PATTERNS)}}}"
         made.append(constrain.compile(constrain.regex(pattern), index))
     return made
 
