@@ -23,7 +23,7 @@ from itertools import product
 from constrain.grammars import ir
 from constrain.grammars.automata.arena import Arena
 from constrain.grammars.library.factoring import Factory
-from constrain.grammars.library.python_lexemes import APART, LINE_END, begin_of, end_of
+from constrain.grammars.library.python_lexemes import APART, LINE_END, begin_of, character_names, end_of
 from constrain.grammars.regular import Concatenation, Literal, Regular, Repetition
 
 __all__ = ["Context", "Layout", "Spaces", "line_context"]
@@ -270,7 +270,8 @@ class Layout:
         key = id(terminal), space, asked
         if key not in self._terminals:
             gap = [] if space is None else [space if asked else Repetition(space, 0, 1)]
-            self._terminals[key] = ir.Terminal(Concatenation((*gap, terminal.regular)), terminal.name)
+            regular = character_names() if terminal.name == "CHARACTER" else terminal.regular
+            self._terminals[key] = ir.Terminal(Concatenation((*gap, regular)), terminal.name)
         return self._terminals[key]
 
     def _space(self, context: Context) -> Regular | None:
@@ -328,7 +329,7 @@ class Layout:
             elif inner := _inside(name, context):
                 outer.append(context)
                 context = inner
-            elif name.startswith(("F_END", "NESTED_END")):
+            elif name.startswith(("F_END", "NESTED_END", "LAST")):
                 context = outer.pop()
             yield part, front
 
@@ -428,6 +429,8 @@ def _inside(name: str, context: Context) -> Context | None:
     if name in _TEXTS:
         several = name.endswith("3")
         return Context("text", "", "ds" if several else "s" if name.endswith("D") else "d", several)
+    if name.startswith("NAMED") and name != "NAMED_END":
+        return Context("text")
     if name in ("NESTED_FORMAT_S", "NESTED_FORMAT_D"):
         return Context("text", "", context.quotes.replace(name[-1].lower(), ""))
     if _opens_field(name):

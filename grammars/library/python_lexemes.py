@@ -1,6 +1,7 @@
 """Lexemes of Python that python.lark leaves open: names, white space, comments, and which lexemes run together."""
 
 import keyword
+import unicodedata
 from collections.abc import Iterable
 from functools import cache
 
@@ -18,6 +19,7 @@ from constrain.grammars.regular import (
     Symbols,
     Union,
     Without,
+    Words,
 )
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "START_OF_FILE",
     "TEXT_SPACE",
     "begin_of",
+    "character_names",
     "end_of",
     "name",
 ]
@@ -82,8 +85,8 @@ START_OF_FILE = Union((Concatenation((_some(_BLANK_LINE), _optional(_FORM_FEED))
 END_OF_FILE = Union(
     (
         Concatenation((_optional(LINE_SPACE), _optional(_COMMENT), _END, _any(_BLANK_LINE), _LAST_LINE)),
-        Concatenation((BLANKS, _optional(_COMMENT))),
-        _COMMENT,
+        Concatenation((_optional(LINE_SPACE), _COMMENT)),
+        BLANKS,
     )
 )
 """What may stand behind the last statement, except nothing."""
@@ -120,6 +123,17 @@ def _words() -> Regular:
 def name(*others: bytes) -> Regular:
     """Identifiers that are neither keywords nor one of `others`."""
     return Without(_words(), (*(word.encode() for word in keyword.kwlist), *others))
+
+
+@cache
+def character_names() -> Regular:
+    """The names of characters as the running Python knows them, in capitals, without aliases and those with a number.
+
+    The last are those of ideographs and of the like, whose names end in their code points, and of Hangul syllables.
+    """
+    codes = (*range(0x20, 0x40000), *range(0xE0000, 0xE1000))
+    names = ((code, unicodedata.name(chr(code), "")) for code in codes if not 0xAC00 <= code < 0xD7A4)
+    return Words(tuple(sorted(name.encode() for code, name in names if name and not name.endswith(f"-{code:X}"))))
 
 
 # Lexemes that run together.  What a lexeme may begin with, and what it ends in:
