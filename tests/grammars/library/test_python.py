@@ -326,3 +326,30 @@ def test_masks_are_exact() -> None:
     """With a small vocabulary of tokens that cross the borders of lexemes and lines."""
     toy = constrain.compile(grammar("python"), index_of([*(bytes([byte]) for byte in range(256)), *WORDS]))
     check_masks(toy, ["\n".join(STATEMENTS[15:44]) + "\n", *(text for _, text in modules(211))], 120)
+
+
+GPT2 = Path(__file__).resolve().parents[4] / "shared" / "tokenizers" / "gpt2"
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not GPT2.exists(), reason="the vocabulary of GPT-2 is not beside the project")
+def test_masks_over_gpt2() -> None:
+    """At random places of files, with a vocabulary of 50,257 tokens."""
+    from transformers import AutoTokenizer
+
+    index = TokenizerIndex.from_tokenizer(AutoTokenizer.from_pretrained(GPT2))
+    python = constrain.compile(grammar("python"), index)
+    check_masks(python, [text for _, text in modules(61)], 8)
+
+
+def test_expressions_stand_alone(index: TokenizerIndex) -> None:
+    """They are those of modules, on lines that end in brackets only; space may be bounded."""
+    expression = constrain.compile(grammar("python-expression"), index)
+    for text in ("await x", "(\n# a\nb)", "a \\\n+ b", "*a", "x = 1", " a", "a\n", "a, b,"):
+        allowed = text in {"await x", "(\n# a\nb)", "a \\\n+ b", "a, b,"}
+        assert expression.accepts(text) == allowed, text
+    bounded = constrain.compile(grammar("python-expression", max_space=2), index)
+    for text in ("a  + b", "(\n\na)", "a   + b", "(\n\n\na)", "a\\\n+b", "(#\na)"):
+        assert bounded.accepts(text) == (text in {"a  + b", "(\n\na)"}), text
+    with pytest.raises(ValueError, match="max_space"):
+        grammar("python-expression", max_space=0)
