@@ -42,8 +42,8 @@ def grammar(name: str, **options: Any) -> ir.Grammar:
     json                any JSON text (RFC 8259)
     sql                 SELECT queries; ``tables={"users": ["id", "name"]}`` and ``functions=["lower"]`` fix names
     arithmetic          numbers, ``+ - * / **``, parentheses; ``variables=["x"]`` and ``functions=["sqrt"]``
-    python              Python modules
     python-expression   Python expressions
+    python              Python 3.11 modules
     csv                 CSV files (RFC 4180); ``columns=3``, ``header=["id", "name"]``, ``delimiter=";"``
     toml                TOML 1.0.0 documents
     c                   C11 translation units, before or after the preprocessor, with some of GNU C
