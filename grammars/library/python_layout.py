@@ -16,12 +16,14 @@ how it ends only where somebody asks.  Copies are made on demand (`ir.Grammar.ma
 text and none the empty one, since every pair of a first and a last class is looked up before a copy is referred to.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
 from constrain.grammars import ir
 from constrain.grammars.automata.arena import Arena
+from constrain.grammars.errors import GrammarError
 from constrain.grammars.library.factoring import Factory
 from constrain.grammars.library.python_lexemes import APART, LINE_END, begin_of, character_names, end_of
 from constrain.grammars.regular import Concatenation, Literal, Regular, Repetition
@@ -191,7 +193,7 @@ class Layout:
 
     def __init__(self, rules: Mapping[str, ir.Expression], spaces: Spaces) -> None:
         self._core, self._spaces = _Core(rules), spaces
-        self._made = Factory()
+        self._made, self._lock = Factory(), threading.Lock()  # a grammar serves many constraints
         self._copies: dict[str, tuple[str, Context, _Before, frozenset[str]]] = {}
         self._woven: dict[tuple[int, Context, _Before, frozenset[str]], ir.Expression | None] = {}
         self._terminals: dict[tuple[int, Regular | None, bool], ir.Terminal] = {}
@@ -204,9 +206,12 @@ class Layout:
         return ir.Reference(self._copy(name, line_context(), _NOTHING, _ANY))
 
     def rule(self, name: str) -> ir.Expression:
-        """The right-hand side of a copy."""
-        rule, context, before, forbidden = self._copies[name]
-        made = self._expression(self._core[rule], context, before, forbidden)
+        """The right-hand side of a copy that another one, or `first`, refers to."""
+        if name not in self._copies:
+            raise GrammarError(f"rule {name!r} is not defined")
+        with self._lock:
+            rule, context, before, forbidden = self._copies[name]
+            made = self._expression(self._core[rule], context, before, forbidden)
         assert made is not None, name
         return made
 
