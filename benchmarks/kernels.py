@@ -315,7 +315,7 @@ def tokens_a_second(index: constrain.TokenizerIndex, batch: int, length: int, de
 
     The constraint, words for so many tokens and more, is finite and never ends before the run does.
     """
-    width = -(-index.vocab_size // 64) * 64
+    width = max(-(-index.vocab_size // 64) * 64, 128256 if device.type == "cuda" else 0)
     constraint = constrain.compile(constrain.regex(f"[a-z ]{{{16 * length}}}"), index)
     steps = Steps(width, batch, length + 8, device)
     automaton = DeviceAutomaton([constraint], device)

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from constrain.decoders.kernels.reference import BLOCK
+from constrain.decoders.kernels.reference import BLOCK, COLDEST
 from constrain.grammars.automata._jit import inner, kernel
 
 __all__ = ["apply", "cut", "draw"]
 
 _LARGEST = np.float32(np.finfo(np.float32).max)
-_LOST = np.float32(-np.inf)
+_LOST, _COLDEST = np.float32(-np.inf), np.float32(COLDEST)
 _LOG2_E = np.float32(1.4426950408889634)
 _LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 _TINY = np.float32(-87.0)
@@ -43,17 +43,15 @@ def _apply(cells: Array, words: Array, sources: Array, targets: Array, forbidden
         source, target = sources[pair], targets[pair]
         if source < 0:
             continue
+        line = cells[target]
         for place in range((width + 31) // 32):
             word = words[source, place] if place < words.shape[1] else 0
-            if word == -1:
-                continue
-            first, last = 32 * place, min(width, 32 * place + 32)
+            part = line[32 * place : 32 * place + 32]
             if word == 0:
-                cells[target, first:last] = forbidden
-                continue
-            for token in range(first, last):
-                if not (word >> (token - first)) & 1:
-                    cells[target, token] = forbidden
+                part[:] = forbidden
+            elif word != -1:
+                for bit in range(part.size):  # without a branch, so that several are done at a time
+                    part[bit] = part[bit] if (word >> np.int32(bit)) & 1 else forbidden
 
 
 @inner
@@ -86,14 +84,9 @@ def _load(line: Array, mask: Array, free: bool, least: Any, begin: int, values: 
         for first in range(0, count, 32):
             place = (begin + first) // 32
             word = mask[place] if place < mask.size else 0
-            last = min(count, first + 32)
-            if word == 0:
-                kept[first:last] = _LOST
-            elif word == -1:
-                kept[first:last] = values[first:last]
-            else:
-                for i in range(first, last):
-                    kept[i] = values[i] if (word >> (i - first)) & 1 else _LOST
+            part, chosen = values[first : min(count, first + 32)], kept[first : first + 32]
+            for bit in range(part.size):
+                chosen[bit] = part[bit] if (word >> np.int32(bit)) & 1 else _LOST
     if least > _LOST:
         for i in range(count):
             kept[i] = kept[i] if kept[i] >= least else _LOST
@@ -192,7 +185,7 @@ def _draw(
         free = source < 0 or words.shape[0] == 0
         mask = words[0 if free else source] if words.shape[0] else words.reshape(-1)
         greedy = temperatures[row] <= 0
-        scale = _ONE if greedy else temperatures[row]
+        scale = _ONE if greedy else max(temperatures[row], _COLDEST)
         for block in range(blocks):
             count = _load(line, mask, free, least, block * BLOCK, values, kept)
             tops[block] = _largest(kept, count)
@@ -273,7 +266,7 @@ def _cut(
         line, source = logits[row], sources[row]
         free = source < 0 or words.shape[0] == 0
         mask = words[0 if free else source] if words.shape[0] else words.reshape(-1)
-        scale = _ONE if temperatures[row] <= 0 else temperatures[row]
+        scale = _ONE if temperatures[row] <= 0 else max(temperatures[row], _COLDEST)
         size, top = 0, _LOST
         for begin in range(0, width, BLOCK):
             count = _load(line, mask, free, _LOST, begin, values, kept)

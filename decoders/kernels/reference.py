@@ -13,10 +13,13 @@ import torch
 
 from constrain.decoders.kernels.noise import gumbel
 
-__all__ = ["BLOCK", "advance", "allowed_tokens", "apply", "block_masses", "choose", "cut", "draw"]
+__all__ = ["BLOCK", "COLDEST", "advance", "allowed_tokens", "apply", "block_masses", "choose", "cut", "draw"]
 
 BLOCK = 1024
 """Tokens of a block; part of the definition of a draw."""
+
+COLDEST = 1e-30
+"""The least positive temperature; its inverse is finite."""
 
 _LARGEST = torch.finfo(torch.float32).max
 
@@ -58,7 +61,7 @@ def _finite(logits: torch.Tensor) -> torch.Tensor:
 
 def _scale(temperatures: torch.Tensor) -> torch.Tensor:
     """What logits are divided by, [rows, 1]."""
-    return temperatures.masked_fill(temperatures <= 0, 1).unsqueeze(-1)
+    return temperatures.clamp_min(COLDEST).masked_fill(temperatures <= 0, 1).unsqueeze(-1)
 
 
 def _above(values: torch.Tensor, top: torch.Tensor) -> torch.Tensor:

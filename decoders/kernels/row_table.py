@@ -48,6 +48,7 @@ class RowTable:
         self._stream: torch.cuda.Stream | None = None
         if self._device.type == "cuda":
             self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+            self._follow_the_device(self._stream)
         self.uploads = 0
         """Masks that have been uploaded so far."""
 
@@ -125,7 +126,7 @@ class RowTable:
         self.uploads += len(places)
         stream = self._stream
         if stream is not None and again:
-            stream.wait_stream(torch.cuda.current_stream(self._device))
+            self._follow_the_device(stream)
         with nullcontext() if stream is None else torch.cuda.stream(stream):
             self.words.index_copy_(0, self._sent(np.array(places)), self._sent(masks))
         if stream is not None:
@@ -139,6 +140,9 @@ class RowTable:
         old = self.words
         self.words = old.new_zeros((min(self._max_rows, max(wanted, 2 * size)), old.shape[1]))
         self.words[:size].copy_(old)
-        if self._stream is not None:
-            self.words.record_stream(self._stream)
         return True
+
+    def _follow_the_device(self, stream: torch.cuda.Stream) -> None:
+        """Let uploads wait for what the device has yet to do with the table, and the table's memory for uploads."""
+        stream.wait_stream(torch.cuda.current_stream(self._device))
+        self.words.record_stream(stream)

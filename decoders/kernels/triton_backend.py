@@ -15,11 +15,12 @@ import torch
 import triton
 import triton.language as tl
 
-from constrain.decoders.kernels.reference import BLOCK
+from constrain.decoders.kernels.reference import BLOCK, COLDEST
 
 __all__ = ["advance", "apply", "cut", "draw"]
 
 _LARGEST = tl.constexpr(torch.finfo(torch.float32).max)
+_COLDEST = tl.constexpr(COLDEST)
 _BLOCK = tl.constexpr(BLOCK)
 _GROUPS = tl.constexpr(BLOCK // 4)
 _WORDS = tl.constexpr(BLOCK // 32)
@@ -82,7 +83,7 @@ def _finite(values):
 @_kernel
 def _scale(temperatures, row):
     temperature = tl.load(temperatures + row)
-    return tl.where(temperature > 0, temperature, 1.0)
+    return tl.where(temperature > 0, tl.maximum(temperature, _COLDEST), 1.0)
 
 
 @_kernel
