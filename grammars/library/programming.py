@@ -27,18 +27,9 @@ _GO_KEYWORDS = """
 break case chan const continue default defer else fallthrough for func go goto if import interface map package range
 return select struct switch type var
 """
-_GO_ENDS = (
-    "IDENTIFIER",
-    "NUMBER",
-    "RUNE",
-    "STRING",
-    "RAW_STRING",
-    "INCREMENT",
-    "FALLTHROUGH",
-    "RPAR",
-    "RSQB",
-    "RBRACE",
-)
+_GO_ENDS = """
+IDENTIFIER NUMBER RUNE STRING RAW_STRING PATH INCREMENT FALLTHROUGH RPAR RSQB RBRACE
+"""
 
 _JAVA_KEYWORDS = """
 abstract assert boolean break byte case catch char class const continue default do double else enum extends final
@@ -60,7 +51,7 @@ def c() -> ir.Grammar:
 
 def go() -> ir.Grammar:
     """Source files of Go 1.19."""
-    gaps = dict.fromkeys(_GO_ENDS, "gap_in_line")
+    gaps = dict.fromkeys(_GO_ENDS.split(), "gap_in_line")
     return _language("go", _GO_KEYWORDS, ((0x09, 0x09), (0x0D, 0x0D), (0x20, 0x20)), gaps)
 
 
