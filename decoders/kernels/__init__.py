@@ -4,6 +4,7 @@
 ``sampling``    sample_tokens: mask, temperature, cuts, draw and probabilities in one pass over the logits
 ``row_table``   masks that stay on the device and are named by numbers
 ``automaton``   finite constraints that live on the device altogether
+``greedy``      greedy decoding by them
 ``backends``    which of ``reference`` (PyTorch), ``compiled`` (torch.compile), ``cpu`` (numba) and
                 ``triton_backend`` does the work
 

@@ -1,7 +1,7 @@
 """Masks and draws on the CPU, compiled by numba.
 
-What they compute is said in `reference`.  Logits of other types and strides are masked as they are, and
-copied for draws.  The rows of a batch are shared out among threads.
+What they compute is said in `reference`.  Logits of other types and strides are masked as they are, and copied
+for draws.  The rows of a batch are shared out among threads.
 """
 
 from collections.abc import Callable

@@ -65,8 +65,8 @@ def test_equals_where(
 @pytest.mark.parametrize("dtype", TYPES[:3])
 def test_sizes(width: int, batch: int, dtype: torch.dtype, device: torch.device, backend: str) -> None:
     """Widths around words and those of well-known vocabularies, with padding; infinities and NaN pass through."""
-    if batch == 512 and dtype != torch.float32:
-        batch = 16
+    if batch == 512 and backend == "triton" and device.type == "cpu":
+        batch = 64
     bitmask = _random(batch, -(-width // 32))
     logits = torch.randn(batch, width, generator=torch.Generator().manual_seed(1)).to(dtype)
     logits[:, ::7], logits[:, 3::11], logits[:, 5::13] = torch.inf, -torch.inf, torch.nan
