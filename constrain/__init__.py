@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from constrain import errors
     from constrain.compilation import CompiledConstraint, compile  # noqa: A004
+    from constrain.decoders.diffusion.decoding import DiffusionDecoding
+    from constrain.decoders.diffusion.infilling import Hole, complete
+    from constrain.decoders.diffusion.model import wrap_diffusion
     from constrain.decoders.kernels.automaton import DeviceAutomaton
     from constrain.decoders.kernels.bitmask import apply_token_bitmask_inplace
     from constrain.decoders.kernels.row_table import RowTable
     from constrain.decoders.kernels.sampling import sample_tokens
-    from constrain.decoders.diffusion.decoding import DiffusionDecoding
-    from constrain.decoders.diffusion.infilling import Hole, complete
-    from constrain.decoders.diffusion.model import wrap_diffusion
     from constrain.decoders.logits_processor import LogitsProcessor
     from constrain.decoders.masked import MaskedDecoding
     from constrain.decoders.samplers import (
