@@ -30,6 +30,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import programming
+
 import constrain
 from constrain.cli.example import random_text
 from constrain.cli.tokenizers import byte_index
@@ -118,6 +120,7 @@ LANGUAGES: dict[str, Language] = {
     "json": Language(installed("*.json"), reads_json),
     "python": Language(standard_library, reads_python),
     "toml": Language(installed("*.toml"), reads_toml),
+    **{name: Language(corpus, reads) for name, (corpus, reads) in programming.LANGUAGES.items()},
 }
 
 # Mutations

@@ -21,8 +21,54 @@ Judge = Callable[[str], bool]
 
 GPT_2 = Path(__file__).resolve().parents[4] / "shared" / "tokenizers" / "gpt2"
 
-TOY = [" ", "  ", "\n", "\n\n", "a", "if", " if", "else", "x1", " x", "1", ".", "0x", "(", ")", "();", "{", "}", "{}", "[", "]"]
-TOY += ["+", "++", "-", "--", "->", "=", "==", " = ", "<", ">", ">>", "/", "/*", "*/", "//", '"', '""', "'", "\\", ";", ",", ":", "*"]
+TOY = [
+    " ",
+    "  ",
+    "\n",
+    "\n\n",
+    "a",
+    "if",
+    " if",
+    "else",
+    "x1",
+    " x",
+    "1",
+    ".",
+    "0x",
+    "(",
+    ")",
+    "();",
+    "{",
+    "}",
+    "{}",
+    "[",
+    "]",
+]
+TOY += [
+    "+",
+    "++",
+    "-",
+    "--",
+    "->",
+    "=",
+    "==",
+    " = ",
+    "<",
+    ">",
+    ">>",
+    "/",
+    "/*",
+    "*/",
+    "//",
+    '"',
+    '""',
+    "'",
+    "\\",
+    ";",
+    ",",
+    ":",
+    "*",
+]
 TOY += ["&", "return", " return", "int ", "int", "package", " class", "func", ":=", "#", "#if", "`", "${", "=> ", "é"]
 
 
@@ -102,7 +148,7 @@ def walks(compiled: CompiledConstraint, count: int, prefix: str = "", length: in
 
 
 def check_masks(compiled: CompiledConstraint, text: str, count: int) -> None:
-    """At random places of a text, and at some behind a random walk, masks have the tokens that can be read one by one."""
+    """At random places of a text, masks have the tokens that can be read one by one."""
     draw = random.Random(1)
     data = text.encode()
     for _ in range(count):

@@ -83,7 +83,7 @@ text`, "\u00e9", 0x1p-2, -1+ +2)
 ALLOWED = [
     "package a",
     "package a\n",
-    "package a; import \"b\"; var x int",
+    'package a; import "b"; var x int',
     "package a\nfunc f()\n",
     "package a\nfunc f() { a\nb\n}",
     "package a\nfunc f() { a; b }",
@@ -125,7 +125,7 @@ REFUSED = [
     "package a\nfunc f(a int, string) {}",
     "package a\nvar x = 08",
     "package a\nvar x = 'ab'",
-    "package a\nvar x = \"a\nb\"",
+    'package a\nvar x = "a\nb"',
     "package a\nvar x int y",
     "package a\nvar func = 1",
     "package a\nx := 1",

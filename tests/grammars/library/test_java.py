@@ -91,7 +91,7 @@ REFUSED = [
     "class A { void f() { x = a--b; } }",
     "class A { void f() { int class = 1; } }",
     "class A { void f() { return 'ab'; } }",
-    "class A { String s = \"a\nb\"; }",
+    'class A { String s = "a\nb"; }',
     "class A { void f() { try { } } }",
     "class A { void f() { case 1: } }",
     "class A { int x = 08; }",

@@ -119,6 +119,7 @@ REFUSED = [
     "case 1:",
     "a => { ",
     "import a from b",
+    "#a",
 ]
 
 BEYOND = ["f() = a", "x = 08"]
