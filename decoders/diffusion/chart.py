@@ -9,6 +9,7 @@ found by saturation (see `saturation`).
 import math
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 
 import numpy as np
@@ -18,7 +19,7 @@ from constrain.decoders.diffusion.frontiers import ANY, END, HOLE, NEVER, OPTION
 from constrain.decoders.diffusion.networks import Networks, networks_of
 from constrain.decoders.diffusion.pushdown import pushdown_of
 from constrain.decoders.diffusion.saturation import Saturation
-from constrain.decoders.diffusion.texts import Text
+from constrain.decoders.diffusion.texts import Text, UndecidedError
 from constrain.decoders.diffusion.vertices import Hole, Part, Vertices, Words, letters_of, vertices_of
 from constrain.grammars import ir
 from constrain.grammars.errors import ConstrainError, UnsatisfiableConstraintError
@@ -67,23 +68,26 @@ class Chart:
 
         Parts that are at the beginning and at the end as when the chart was asked before are not read again.
         """
-        if self.index.missing_bytes and any(isinstance(part, Hole) and part.maximum is None for part in parts):
-            return Saturation(self.networks, self._vertices(parts)).is_completable
-        with self._lock:
-            self._text.replace([kind for part in parts for kind in self._kinds_of(part)])
-            return self._text.is_completable()
+        if not self._is_saturated(parts):
+            with self._lock, suppress(UndecidedError):
+                self._text.replace([kind for part in parts for kind in self._kinds_of(part)])
+                return self._text.is_completable()
+        return Saturation(self.networks, self._vertices(parts)).is_completable
 
     def allowed(self, parts: Sequence[Part], number: int) -> list[int]:
         """The tokens that completions have in a part, a hole of one token."""
-        if self.index.missing_bytes and any(isinstance(part, Hole) and part.maximum is None for part in parts):
-            words, _ = Saturation(self.networks, self._vertices(parts), exhaustive=True).useful()
-            return [token for hole, word in words if hole == number for token in self.words.tokens[word]]
-        kinds = [self._kinds_of(part) for part in parts]
-        with self._lock:
-            self._text.replace([kind for part in kinds for kind in part])
-            row = self._text.allowed([sum(map(len, kinds[:number]))])[0]
-        chosen = np.flatnonzero(np.append(row, False)[self.class_of_token])
-        return [int(token) for token in chosen]
+        if not self._is_saturated(parts):
+            kinds = [self._kinds_of(part) for part in parts]
+            with self._lock, suppress(UndecidedError):
+                self._text.replace([kind for part in kinds for kind in part])
+                row = self._text.allowed([sum(map(len, kinds[:number]))])[0]
+                return [int(token) for token in np.flatnonzero(np.append(row, False)[self.class_of_token])]
+        words, _ = Saturation(self.networks, self._vertices(parts), exhaustive=True).useful()
+        return [token for hole, word in words if hole == number for token in self.words.tokens[word]]
+
+    def _is_saturated(self, parts: Sequence[Part]) -> bool:
+        """Whether there are holes of any length and a vocabulary that cannot fill them with any text."""
+        return bool(self.index.missing_bytes) and any(isinstance(part, Hole) and part.maximum is None for part in parts)
 
     def kind_of_token(self, token: int) -> int:
         """The kind of position (see `frontiers.Moves`) of a known token."""
@@ -173,6 +177,10 @@ class ChartCanvas:
         self._fix(position, token, kind)
         self._allowed = None
         return True
+
+    def can_commit(self, position: int, token: int) -> bool:
+        """Whether some completion of the text has a token at a position that is not known."""
+        return self._text.allows(position, self._kind(token))
 
     def commit_forced(self) -> list[tuple[int, int]]:
         """Fix the positions that are not known at which all completions have one token; these, with their tokens."""

@@ -2,7 +2,8 @@
 
 With stacks up to some height, a text that can be completed is seen to be so if nothing is nested deeper; and if higher
 stacks count as any stacks, one that cannot be completed is mostly seen to be so, too.  Where the two disagree, the
-height grows.  The answer is exact at the latest when no stack is too high.
+height grows.  The answer is exact at the latest when no stack is too high; where a hole of any length is in the text
+that is never so, and `UndecidedError` says that another way has to be taken.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,16 +11,20 @@ from typing import TypeVar
 
 import numpy as np
 
-from constrain.decoders.diffusion.frontiers import Frontiers, Moves
+from constrain.decoders.diffusion.frontiers import ANY, Frontiers, Moves
 from constrain.grammars.automata._jit import Cells
 from constrain.grammars.errors import ResourceLimitError
 
-__all__ = ["Text"]
+__all__ = ["Text", "UndecidedError"]
 
 _LIMITS = (4, 8, 16, 64, 256, 1024, 4096)  # sets are walked recursively, as deep as stacks are high
 _BOUNDED = 3  # levels at which too many stacks are looked at, too; with higher ones that costs more than it saves
 
 _Answer = TypeVar("_Answer", bool, int, np.ndarray)
+
+
+class UndecidedError(Exception):
+    """A text with holes of any length, of which the levels do not tell whether it can be completed."""
 
 
 class Text:
@@ -66,6 +71,8 @@ class Text:
     def _exact(self, ask: Callable[[Frontiers], _Answer]) -> _Answer:
         """What both sides of a level agree on, or one that left out no stack says."""
         for level in range(len(_LIMITS)):
+            if level == _BOUNDED and ANY in self._kinds:
+                raise UndecidedError  # some stack is always too high
             pair = self._level(level)
             answer = ask(pair[0])
             if pair[0].is_exact or answer is True:
