@@ -50,7 +50,7 @@ clean:
 $(VENV)/.torch: constraints.txt
 ifeq ($(TORCH),existing)
 	$(PYTHON) -m venv --system-site-packages $(VENV)
-	grep -v '^torch==' constraints.txt > $(CONSTRAINTS)
+	grep -v -e '^torch==' -e '^triton==' constraints.txt > $(CONSTRAINTS)
 else
 	$(PYTHON) -m venv $(VENV)
 	cp constraints.txt $(CONSTRAINTS)

@@ -23,11 +23,11 @@ import torch
 
 import constrain
 from constrain.decoders.diffusion.automaton import Automaton
-from constrain.decoders.diffusion.chart import Chart
+from constrain.decoders.diffusion.chart import Chart, ChartCanvas
 from constrain.decoders.diffusion.decoding import DiffusionDecoding, Mode
 from constrain.decoders.diffusion.lattice import Lattice
 from constrain.decoders.diffusion.model import DiffusionModel
-from constrain.decoders.diffusion.vertices import Hole, Part
+from constrain.decoders.diffusion.vertices import Hole
 from constrain.embedded.tasks import Example, held_out_examples
 from constrain.tokenizer_index.compiled import CompiledConstraint
 
@@ -189,37 +189,76 @@ NAME: /[a-z]+/
 NUMBER: /[0-9]+/
 STRING: /'[^']*'/
 """
-_LONG = {
-    "json": json.dumps([{"id": i, "name": "ab", "tags": ["x", None, 1.5]} for i in range(9)]),
-    "sql": "SELECT power FROM t WHERE " + " OR ".join(["(a = 3 AND (b < 4 OR c = 'xy'))"] * 13),
-    "c": "{ " + "if (a < f(b, 3)) { x = (a + 2) * y; return x; } " * 8 + "} ",
-}
+
+
+def _long(name: str, size: int) -> str:
+    """A text of some 32 tokens times `size`."""
+    if name == "json":
+        return json.dumps([{"id": i, "name": "ab", "tags": ["x", None, 1.5]} for i in range(size)])
+    if name == "sql":
+        return "SELECT power FROM t WHERE " + " OR ".join(["(a = 3 AND (b < 4 OR c = 'xy'))"] * (5 * size // 4 + 1))
+    return "{ " + "if (a < f(b, 3)) { x = (a + 2) * y; return x; } " * size + "} "
+
+
+def _spread(name: str, seconds: list[float]) -> dict[str, float]:
+    """Milliseconds in the mean, the median and the 99th percentile."""
+    times = 1e3 * np.array(seconds)
+    return {f"{name}_mean": times.mean(), f"{name}_p50": np.median(times), f"{name}_p99": np.quantile(times, 0.99)}
+
+
+def _committing(chart: Chart, tokens: list[int], order: list[int]) -> dict[str, float]:
+    """On a canvas of masks, tokens that are committed in some order, and others that are only tried before them."""
+    draw = random.Random(1)
+    committed, tried = [], []
+    canvas = ChartCanvas(chart, torch.full((len(tokens),), -1))
+    canvas.is_completable()
+    for place in order:
+        began = time.perf_counter()
+        assert canvas.commit(place, tokens[place])
+        committed.append(time.perf_counter() - began)
+    canvas = ChartCanvas(chart, torch.full((len(tokens),), -1))
+    for place in order:
+        wrong = draw.randrange(chart.index.vocab_size)
+        began = time.perf_counter()
+        canvas.can_commit(place, wrong)
+        tried.append(time.perf_counter() - began)
+        assert canvas.commit(place, tokens[place])
+    return _spread("commit", committed) | _spread("try", tried)
+
+
+def _masking(chart: Chart, tokens: list[int], order: list[int]) -> dict[str, float]:
+    """Masks of all positions, with none, an eighth, … of the positions known."""
+    canvas, seconds = ChartCanvas(chart, torch.full((len(tokens),), -1)), []
+    for part in range(8):
+        began = time.perf_counter()
+        canvas.allowed()
+        seconds.append(time.perf_counter() - began)
+        for place in order[part * len(order) // 8 : (part + 1) * len(order) // 8]:
+            assert canvas.commit(place, tokens[place])
+    return {"masks_p50": 1e3 * float(np.median(seconds)), "masks_max": 1e3 * max(seconds)}
 
 
 def _completability(*, quick: bool) -> list[dict[str, Any]]:
-    """Milliseconds a committed token: from left to right, and of a whole chart with a share of the tokens known."""
+    """Milliseconds a committed token, in random order and from left to right, and of the masks of all positions."""
     index = constrain.load("embedded-diffusion").index
     library = files("constrain.grammars.library").joinpath("json.lark").read_text()
     rows = []
     for name, source in {"json": library, "sql": _SQL, "c": _CODE}.items():
-        chart = Chart(constrain.lark(source, lexer="dynamic_complete"), index)
-        tokens = (index.encode(_LONG[name]) or [])[: 64 if quick else 256]
-        tail = [] if quick else (index.encode(_LONG[name]) or [])[256:]
         began = time.perf_counter()
-        assert all(chart.is_completable([*tokens[: i + 1], Hole()]) for i in range(len(tokens)))
-        row: dict[str, Any] = {"grammar": name, "positions": len(tokens)}
-        row["left_to_right_ms"] = 1e3 * (time.perf_counter() - began) / len(tokens)
-        for share in (0.5,) if quick else (0.25, 0.5, 0.75):
-            known = set(random.Random(0).sample(range(len(tokens)), int(share * len(tokens))))
-            parts: list[Part] = []
-            for place, token in enumerate([*tokens, *tail]):
-                if place in known or place >= len(tokens):
-                    parts.append(token)
-                elif not parts or not isinstance(parts[-1], Hole):
-                    parts.append(Hole())
+        chart = Chart(constrain.lark(source, lexer="dynamic_complete"), index)
+        moves = chart.moves
+        row: dict[str, Any] = {"grammar": name, "compile_ms": 1e3 * (time.perf_counter() - began)}
+        tokens = index.encode(_long(name, 1 if quick else 8)) or []
+        row |= {"positions": len(tokens), "classes": len(moves.actions.classes), "states": moves.states}
+        order = random.Random(0).sample(range(len(tokens)), len(tokens))
+        _committing(chart, tokens, order[:1])  # kernels are compiled or loaded
+        row |= _committing(chart, tokens, order) | _masking(chart, tokens, order)
+        written = []
+        for i in range(len(tokens)):
             began = time.perf_counter()
-            chart.is_completable([*parts, Hole()] if quick else parts)
-            row[f"chart_{share}_ms"] = 1e3 * (time.perf_counter() - began)
+            assert chart.is_completable([*tokens[: i + 1], Hole()])
+            written.append(time.perf_counter() - began)
+        row |= _spread("left_to_right", written)
         rows.append(row)
     return rows
 

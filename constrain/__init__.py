@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from constrain import errors
     from constrain.compilation import CompiledConstraint, compile  # noqa: A004
-    from constrain.decoders.bitmask import apply_token_bitmask_inplace
     from constrain.decoders.diffusion.decoding import DiffusionDecoding
     from constrain.decoders.diffusion.infilling import Hole, complete
     from constrain.decoders.diffusion.model import wrap_diffusion
+    from constrain.decoders.kernels.automaton import DeviceAutomaton
+    from constrain.decoders.kernels.bitmask import apply_token_bitmask_inplace
+    from constrain.decoders.kernels.row_table import RowTable
+    from constrain.decoders.kernels.sampling import sample_tokens
     from constrain.decoders.logits_processor import LogitsProcessor
     from constrain.decoders.masked import MaskedDecoding
     from constrain.decoders.samplers import (
@@ -80,6 +83,7 @@ _HOMES = {
     "CARS": "constrain.decoders.samplers",
     "Checked": "constrain.decoders.samplers",
     "CompiledConstraint": "constrain.compilation",
+    "DeviceAutomaton": "constrain.decoders.kernels.automaton",
     "DiffusionDecoding": "constrain.decoders.diffusion.decoding",
     "Generation": "constrain.generation",
     "Grammar": "constrain.grammars.ir",
@@ -93,6 +97,7 @@ _HOMES = {
     "Matcher": "constrain.tokenizer_index.matcher",
     "Model": "constrain.models",
     "Rejection": "constrain.decoders.samplers",
+    "RowTable": "constrain.decoders.kernels.row_table",
     "SMC": "constrain.decoders.samplers",
     "TokenTrie": "constrain.decoders.samplers",
     "TokenizerIndex": "constrain.tokenizer_index.index",
@@ -100,7 +105,7 @@ _HOMES = {
     "ToolCall": "constrain.grammars.tool_calls",
     "ToolMessage": "constrain.grammars.tool_calls",
     "allocate_token_bitmask": "constrain.tokenizer_index.compiled",
-    "apply_token_bitmask_inplace": "constrain.decoders.bitmask",
+    "apply_token_bitmask_inplace": "constrain.decoders.kernels.bitmask",
     "capture": "constrain.grammars.composition",
     "captures": "constrain.grammars.composition",
     "choice": "constrain.grammars.choice",
@@ -128,6 +133,7 @@ _HOMES = {
     "regex": "constrain.grammars.regex",
     "repetition": "constrain.grammars.composition",
     "sample_instances": "constrain.tokenizer_index.instances",
+    "sample_tokens": "constrain.decoders.kernels.sampling",
     "special_token": "constrain.grammars.composition",
     "stream": "constrain.generation",
     "substring": "constrain.grammars.composition",
@@ -148,6 +154,7 @@ __all__ = [  # noqa: RUF022  in the order of sorted(), as _HOMES
     "CARS",
     "Checked",
     "CompiledConstraint",
+    "DeviceAutomaton",
     "DiffusionDecoding",
     "Generation",
     "Grammar",
@@ -161,6 +168,7 @@ __all__ = [  # noqa: RUF022  in the order of sorted(), as _HOMES
     "Matcher",
     "Model",
     "Rejection",
+    "RowTable",
     "SMC",
     "TokenTrie",
     "TokenizerIndex",
@@ -196,6 +204,7 @@ __all__ = [  # noqa: RUF022  in the order of sorted(), as _HOMES
     "regex",
     "repetition",
     "sample_instances",
+    "sample_tokens",
     "special_token",
     "stream",
     "substring",

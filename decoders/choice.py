@@ -61,6 +61,11 @@ class Chooser:
     def __init__(self, warping: Warping | None, *, warp_first: bool = False) -> None:
         self._warping, self._warp_first = warping, warp_first
 
+    @property
+    def is_greedy(self) -> bool:
+        """Whether nothing is left to chance."""
+        return self._warping is None
+
     def choose(
         self,
         law: torch.Tensor,

@@ -7,14 +7,17 @@ import numpy.typing as npt
 import torch
 from transformers import LogitsProcessor as Base
 
-from constrain.decoders.bitmask import apply_token_bitmask_inplace
 from constrain.decoders.histories import Histories, History
+from constrain.decoders.kernels.backends import uses_kernels
+from constrain.decoders.kernels.bitmask import apply_token_bitmask_inplace
+from constrain.decoders.kernels.row_table import RowTable
 from constrain.decoders.successors import keep_fitting
 from constrain.grammars.errors import ConstrainError, DeadEndError
 from constrain.tokenizer_index.compiled import CompiledConstraint, allocate_token_bitmask
 
 __all__ = ["LogitsProcessor"]
 
+_TABLE_ROWS = 16384
 _LOG_PROBABILITIES = 1e-3  # how far the probabilities of a row may be from adding up to 1
 
 
@@ -50,6 +53,7 @@ class LogitsProcessor(Base):
         if len(sizes) != 1:
             raise ConstrainError("constraints of a batch must have one vocabulary, and one row must be constrained")
         self._vocab_size = sizes.pop()
+        self._table: RowTable | None = None
         self._histories = Histories(several, prompt_length=prompt_length, max_new_tokens=max_new_tokens)
 
     def reset(self) -> None:
@@ -64,14 +68,26 @@ class LogitsProcessor(Base):
         ids = np.ascontiguousarray(input_ids.detach().cpu().numpy(), np.int64)
         histories = self._histories.follow(ids, lambda: _are_log_probabilities(scores))
         self._refuse_lost(histories, scores)
-        bitmask = allocate_token_bitmask(len(histories), self._vocab_size)
-        rows = [row for row, history in enumerate(histories) if _fill(history, bitmask, row, scores.shape[1])]
-        if not rows:
-            return scores
-        masked = scores.clone()
-        apply_token_bitmask_inplace(masked, bitmask, indices=rows)
+        masked = self._masked_by_table(histories, scores)
+        if masked is None:
+            bitmask = allocate_token_bitmask(len(histories), self._vocab_size)
+            rows = [row for row, history in enumerate(histories) if _fill(history, bitmask, row, scores.shape[1])]
+            if not rows:
+                return scores
+            masked = scores.clone()
+            apply_token_bitmask_inplace(masked, bitmask, indices=rows)
         if bool((masked.amax(dim=-1) == -torch.inf).any()):
             raise DeadEndError("other processors, or the model, forbid everything that the constraint allows")
+        return masked
+
+    def _masked_by_table(self, histories: list[History], scores: torch.Tensor) -> torch.Tensor | None:
+        """Masked by masks that are on the device; None where they are the host's, or made for one row alone."""
+        if not uses_kernels(scores.device) or any(history.lost or history.budget is not None for history in histories):
+            return None
+        if self._table is None or self._table.words.device != scores.device:
+            self._table = RowTable(self._vocab_size, scores.device, max_rows=max(_TABLE_ROWS, len(histories)))
+        masked = scores.clone()
+        self._table.apply(masked, [history.matcher for history in histories])
         return masked
 
     def _refuse_lost(self, histories: list[History], scores: torch.Tensor) -> None:

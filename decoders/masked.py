@@ -17,11 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from constrain.decoders.bitmask_torch import allowed_tokens
 from constrain.decoders.budget import Budget
 from constrain.decoders.choice import Check, Chooser, log_law
 from constrain.decoders.contract import Draw, LanguageModel, Sample, Session, sample_of
 from constrain.decoders.contract import Progress as ProgressReport
+from constrain.decoders.kernels.backends import uses_kernels
+from constrain.decoders.kernels.greedy import GreedyLaw
+from constrain.decoders.kernels.reference import allowed_tokens
 from constrain.decoders.warpers import Warping
 from constrain.grammars.errors import DeadEndError
 from constrain.tokenizer_index.compiled import CompiledConstraint, allocate_token_bitmask
@@ -157,9 +159,10 @@ class _Row:
         self.tokens.append(token)
         self.ended = token in self.matcher.constraint.end_tokens
 
-    def weigh(self, law: torch.Tensor) -> None:
+    def weigh(self, law: torch.Tensor | GreedyLaw) -> None:
         """Weigh the next token, which was no choice, by the law of the model at its place."""
-        probability = float(law[self.tokens[self.weighed]])
+        token = self.tokens[self.weighed]
+        probability = law.log_probability(token) if isinstance(law, GreedyLaw) else float(law[token])
         self.log_probability += probability
         self.log_weight += probability
         self.weighed += 1
@@ -237,7 +240,7 @@ class _Batch:
         if not live:
             return
         session = model.start([prompts[row.number] for row in live])
-        law = log_law(session.logits)
+        law = self._law(session.logits)
         while True:
             yield from self._step(live, law)
             going_on = [i for i, row in enumerate(live) if not row.is_done]
@@ -248,13 +251,19 @@ class _Batch:
                 session.select(going_on)
             law = self._feed(session, live)
 
+    def _law(self, logits: torch.Tensor) -> torch.Tensor | GreedyLaw:
+        """The laws of the next tokens, in the form that choices need."""
+        if self._chooser.is_greedy and uses_kernels(logits.device):
+            return GreedyLaw(logits)
+        return log_law(logits)
+
     def _read_forced(self, row: _Row) -> Iterator[Progress]:
         read = len(row.tokens)
         row.read_forced(self._jump_ahead)
         if len(row.tokens) > read:
             yield row.number, row.tokens[read:]
 
-    def _step(self, live: list[_Row], law: torch.Tensor) -> Iterator[Progress]:
+    def _step(self, live: list[_Row], law: torch.Tensor | GreedyLaw) -> Iterator[Progress]:
         """Use the laws of the next tokens: weigh those that have been read, choose the others."""
         free = []
         for i, row in enumerate(live):
@@ -265,20 +274,24 @@ class _Batch:
         if not free:
             return
         rows = [live[i] for i in free]
-        words = torch.from_numpy(np.concatenate([row.mask for row in rows])).to(law.device)
-        chosen = self._chooser.choose(
-            law[free], allowed_tokens(words, law.shape[1]), [row.rng for row in rows], [row.check for row in rows]
-        )
+        masks, checks = np.concatenate([row.mask for row in rows]), [row.check for row in rows]
+        if isinstance(law, GreedyLaw):
+            chosen = law.choose(free, masks, checks)
+        else:
+            words = torch.from_numpy(masks).to(law.device)
+            chosen = self._chooser.choose(
+                law[free], allowed_tokens(words, law.shape[1]), [row.rng for row in rows], checks
+            )
         for row, choice in zip(rows, chosen, strict=True):
             row.choose(*choice)
             yield row.number, [choice.token]
             yield from self._read_forced(row)
 
-    def _feed(self, session: Session, live: list[_Row]) -> torch.Tensor:
+    def _feed(self, session: Session, live: list[_Row]) -> torch.Tensor | GreedyLaw:
         """Hand the model what the rows have read, and weigh it; the laws of the tokens after that."""
         count = min(_MAX_FEED, *[row.feedable for row in live])
         fed = [row.tokens[row.weighed - 1 :][:count] for row in live]
-        laws = log_law(session.feed(fed))
+        laws = self._law(session.feed(fed))
         for row, law in zip(live, laws, strict=True):
             for place in range(count - 1):
                 row.weigh(law[place])

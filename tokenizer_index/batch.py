@@ -74,13 +74,13 @@ class BatchMatcher:
         if not self._matchers:
             return np.empty(0, np.bool_)
         targets = self._targets(rows_of(bitmask), rows)
-        sources = self._sources()
+        sources = self.mask_sources()
         _, addresses, forbids = zip(*sources, strict=True)
         self._copy(np.array(addresses, np.int64), targets)
         return np.array(forbids, np.bool_)
 
-    def _sources(self) -> list[Source]:
-        """The masks; whoever holds them keeps their addresses good."""
+    def mask_sources(self) -> list[Source]:
+        """The masks of the next tokens, with their addresses, which are good as long as the masks are held."""
         ready = [m.constraint.end_source if m._ended else m._state.source for m in self._matchers]
         missing = [i for i, source in enumerate(ready) if source is None] if None in ready else []
         for i, source in zip(missing, self._spread(missing, lambda i: self._matchers[i].mask_source()), strict=True):

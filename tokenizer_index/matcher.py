@@ -84,6 +84,11 @@ class Matcher:
         source = self._state.source  # None when the mask has been forgotten in the meantime
         return (mask, mask.ctypes.data, self._state.masks) if source is None else source
 
+    @property
+    def mask_key(self) -> object:
+        """What stands for the mask of the next token: as long as it lives, whoever has the same has the same mask."""
+        return self._compiled.end_mask if self._ended else self._state
+
     def allowed_tokens(self) -> list[int]:
         """The ids of all tokens that may come next, the end included."""
         bits = np.unpackbits(self._mask().view(np.uint8), bitorder="little")

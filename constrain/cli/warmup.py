@@ -87,6 +87,18 @@ def _use(grammar: "Grammar", index: Any, text: bytes) -> None:
     compiled.start.states.engine.plain_mask(compiled.start.number, 0, bitmask[0])
 
 
+def _use_logits() -> None:
+    """Mask and draw as on a machine without a GPU."""
+    import torch
+
+    from constrain.decoders.kernels.bitmask import apply_token_bitmask_inplace
+    from constrain.decoders.kernels.sampling import sample_tokens
+
+    logits, mask = torch.zeros(1, 32), torch.ones(1, 1, dtype=torch.int32)
+    apply_token_bitmask_inplace(logits, mask, backend="cpu")
+    sample_tokens(logits, mask, top_k=1, top_p=0.5, backend="cpu")
+
+
 def exercise() -> None:
     """Use every kernel once."""
     import constrain
@@ -99,6 +111,7 @@ def exercise() -> None:
     _use(constrain.regex(r"(?=.*\d)(?!ab)\w{2,40}(?<!1)"), index, b"x1y")
     _use(constrain.choice(["forced text", "forced"]), index, b"forced")
     constrain.compile(constrain.regex("[ab]{2}"), index).token_dfa()
+    _use_logits()
 
 
 def warmup(as_json: AsJson = False) -> None:

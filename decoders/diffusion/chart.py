@@ -1,24 +1,30 @@
 """Context-free constraints on texts with holes: completable or not, witnesses, and masks of every position at once.
 
-See `saturation` for the algorithm, `vertices` for holes, `networks` for grammars.  Exact for every grammar that they
-can express, with holes of exactly or at most so many tokens, of any length, and, on a canvas, with the end inside: a
-token is allowed exactly if some completion has it.  Characters may be split over tokens in any way.
+Exact for every grammar that `networks_of` expresses, with holes of exactly or at most so many tokens, of any length,
+and, on a canvas, with the end inside: a token is allowed exactly if some completion has it.  Characters may be split
+over tokens in any way.  What can be completed is decided with sets of stacks (see `texts`), cheapest completions are
+found by saturation (see `saturation`).
 """
 
 import math
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import cached_property
 
 import numpy as np
 import torch
 
+from constrain.decoders.diffusion.frontiers import ANY, END, HOLE, NEVER, OPTIONAL, Moves
 from constrain.decoders.diffusion.networks import Networks, networks_of
+from constrain.decoders.diffusion.pushdown import pushdown_of
 from constrain.decoders.diffusion.saturation import Saturation
+from constrain.decoders.diffusion.texts import Text, UndecidedError
 from constrain.decoders.diffusion.vertices import Hole, Part, Vertices, Words, letters_of, vertices_of
 from constrain.grammars import ir
 from constrain.grammars.errors import ConstrainError, UnsatisfiableConstraintError
-from constrain.tokenizer_index.compiled import CompiledConstraint, compile_grammar
+from constrain.tokenizer_index.compiled import CompiledConstraint
 from constrain.tokenizer_index.index import TokenizerIndex
-from constrain.tokenizer_index.matcher import Matcher
 
 __all__ = ["Chart", "ChartCanvas"]
 
@@ -34,27 +40,73 @@ class Chart:
         if index.strips_space:
             raise ConstrainError("charts do not know tokenizers that strip the space at the beginning of a text")
         self.index = index
-        self._grammar = grammar
-        self._prefix = b""
-        self._constraint: CompiledConstraint | None = None
-        self._matcher: Matcher | None = None
         self.networks: Networks = networks_of(grammar, index)
         self.words = Words(self.networks, index)
         self.bytes_of_letters = {int(letter): byte for byte, letter in reversed(list(enumerate(self.networks.letters)))}
+        self._kinds: dict[tuple[int, ...], int] = {}
+        self._lock = threading.Lock()
+
+    @cached_property
+    def moves(self) -> Moves:
+        """What tokens do to the grammar's pushdown automaton."""
+        return Moves(pushdown_of(self.networks), self.words)
+
+    @cached_property
+    def class_of_token(self) -> np.ndarray:
+        """The class of each token in `moves.actions`, one more for tokens that are never allowed, (V,) int64."""
+        found = np.full(self.index.vocab_size, len(self.moves.actions.classes))
+        for token, number in self.moves.actions.class_of.items():
+            found[token] = number
+        return found
+
+    @cached_property
+    def _text(self) -> Text:
+        return Text(self.moves, [])
 
     def is_completable(self, parts: Sequence[Part]) -> bool:
         """Whether holes can be filled so that the whole is a text of the language.
 
-        A known beginning with one hole of any length behind it is a matter for a matcher, which reads on from the
-        beginning that it was asked about before.
+        Parts that are at the beginning and at the end as when the chart was asked before are not read again.
         """
-        if len(parts) > 0 and parts[-1] == Hole() and not self.index.missing_bytes:
-            known = [part for part in parts[:-1] if not isinstance(part, Hole)]
-            if len(known) == len(parts) - 1 and all(
-                isinstance(part, bytes) or self.index.tokens[part] for part in known
-            ):
-                return self._is_prefix(b"".join(map(self._bytes, known)))
+        if not self._is_saturated(parts):
+            with self._lock, suppress(UndecidedError):
+                self._text.replace([kind for part in parts for kind in self._kinds_of(part)])
+                return self._text.is_completable()
         return Saturation(self.networks, self._vertices(parts)).is_completable
+
+    def allowed(self, parts: Sequence[Part], number: int) -> list[int]:
+        """The tokens that completions have in a part, a hole of one token."""
+        if not self._is_saturated(parts):
+            kinds = [self._kinds_of(part) for part in parts]
+            with self._lock, suppress(UndecidedError):
+                self._text.replace([kind for part in kinds for kind in part])
+                row = self._text.allowed([sum(map(len, kinds[:number]))])[0]
+                return [int(token) for token in np.flatnonzero(np.append(row, False)[self.class_of_token])]
+        words, _ = Saturation(self.networks, self._vertices(parts), exhaustive=True).useful()
+        return [token for hole, word in words if hole == number for token in self.words.tokens[word]]
+
+    def _is_saturated(self, parts: Sequence[Part]) -> bool:
+        """Whether there are holes of any length and a vocabulary that cannot fill them with any text."""
+        return bool(self.index.missing_bytes) and any(isinstance(part, Hole) and part.maximum is None for part in parts)
+
+    def kind_of_token(self, token: int) -> int:
+        """The kind of position (see `frontiers.Moves`) of a known token."""
+        return self._kind(letters_of(token, self.networks, self.index))
+
+    def _kinds_of(self, part: Part) -> list[int]:
+        if isinstance(part, bytes):
+            return [self._kind([letter]) for letter in letters_of(part, self.networks, self.index)]
+        if not isinstance(part, Hole):
+            return [self.kind_of_token(part)]
+        if part.maximum is None:
+            return [HOLE] * part.minimum + [ANY]
+        return [HOLE] * part.minimum + [OPTIONAL] * (part.maximum - part.minimum)
+
+    def _kind(self, letters: Sequence[int]) -> int:
+        key = tuple(letters)
+        if key not in self._kinds:
+            self._kinds[key] = self.moves.of_text(key)
+        return self._kinds[key]
 
     def complete(self, parts: Sequence[Part], weights: Sequence[np.ndarray | None] | None = None) -> list[bytes]:
         """A cheapest filling: the bytes of each part, those of known ones as they are.
@@ -82,20 +134,6 @@ class Chart:
                 found[hole] += bytes([self.bytes_of_letters[edge.letter]])
         return found
 
-    def _compiled(self) -> CompiledConstraint:
-        if self._constraint is None:
-            self._constraint = compile_grammar(self._grammar, self.index)
-        return self._constraint
-
-    def _is_prefix(self, text: bytes) -> bool:
-        """Whether some text of the language begins so."""
-        if self._matcher is None or not text.startswith(self._prefix):
-            self._matcher, self._prefix = self._compiled().matcher(), b""
-        viable = self._matcher.accept_text(text[len(self._prefix) :])
-        if viable:
-            self._prefix = text
-        return viable
-
     def _vertices(self, parts: Sequence[Part]) -> Vertices:
         return vertices_of(parts, self.networks, self.index, self.words)
 
@@ -117,6 +155,10 @@ class ChartCanvas:
     def __init__(self, constraint: CompiledConstraint | Chart, tokens: torch.Tensor) -> None:
         self.chart = constraint if isinstance(constraint, Chart) else Chart(constraint.grammar, constraint.index)
         self.tokens = tokens.clone()
+        self._ends = list(self.chart.index.end_tokens)
+        self._none = len(self.chart.moves.actions.classes)
+        kinds = [self._kind(int(token)) if token >= 0 else HOLE for token in tokens]
+        self._text = Text(self.chart.moves, kinds, may_end=bool(self._ends))
         self._allowed: torch.Tensor | None = None
 
     def allowed(self) -> torch.Tensor:
@@ -129,11 +171,16 @@ class ChartCanvas:
         """Fix a position; False, and nothing changes, when no completion of the text has that token there."""
         if int(self.tokens[position]) >= 0:
             return int(self.tokens[position]) == token
-        if not bool(self.allowed()[position, token]):
+        kind = self._kind(token)
+        if not self._text.allows(position, kind):
             return False
-        self.tokens[position] = token
+        self._fix(position, token, kind)
         self._allowed = None
         return True
+
+    def can_commit(self, position: int, token: int) -> bool:
+        """Whether some completion of the text has a token at a position that is not known."""
+        return self._text.allows(position, self._kind(token))
 
     def commit_forced(self) -> list[tuple[int, int]]:
         """Fix the positions that are not known at which all completions have one token; these, with their tokens."""
@@ -141,12 +188,12 @@ class ChartCanvas:
         single = (allowed.sum(dim=1) == 1) & (self.tokens < 0)
         found = [(i, int(allowed[i].int().argmax())) for i in single.nonzero().flatten().tolist()]
         for position, token in found:
-            self.tokens[position] = token
+            self._fix(position, token, self._kind(token))
         return found
 
     def is_completable(self) -> bool:
         """Whether some completion obeys the constraint."""
-        return Saturation(self.chart.networks, self._vertices()).is_completable
+        return self._text.is_completable()
 
     def best(self, logits: torch.Tensor) -> torch.Tensor:
         """A most probable completion for log-probabilities of tokens (length, V): (length,) int64.
@@ -195,17 +242,23 @@ class ChartCanvas:
                     made.path(letters, places[i], places[i + 1])
         return made
 
+    def _kind(self, token: int) -> int:
+        if token in self._ends:
+            return END
+        return self.chart.kind_of_token(token) if self.chart.class_of_token[token] < self._none else NEVER
+
+    def _fix(self, position: int, token: int, kind: int) -> None:
+        self.tokens[position] = token
+        self._text.change(position, kind)
+
     def _masks(self) -> torch.Tensor:
-        index = self.chart.index
-        vertices = self._vertices()
-        words, skips = Saturation(self.chart.networks, vertices, exhaustive=True).useful()
-        allowed = torch.zeros((len(self.tokens), index.vocab_size), dtype=torch.bool)
-        for hole, word in words:
-            allowed[hole, self.chart.words.tokens[word]] = True
-        stops = [before for before, after in skips if after == vertices.last]  # vertices have their positions' numbers
-        if stops and index.end_tokens:
-            allowed[min(stops) :, list(index.end_tokens)] = True
-        known = (self.tokens >= 0).nonzero().flatten()
+        free, known = ((self.tokens < 0) == wanted for wanted in (True, False))
+        places = free.nonzero().flatten()
+        classes = np.pad(self._text.allowed(places.tolist()), ((0, 0), (0, 1)))
+        allowed = torch.zeros((len(self.tokens), self.chart.index.vocab_size), dtype=torch.bool)
+        allowed[places] = torch.from_numpy(classes[:, self.chart.class_of_token])
+        if self._ends:
+            allowed[self._text.ends_from() :, self._ends] = True
         allowed[known] = False
         allowed[known, self.tokens[known]] = True
         return allowed

@@ -15,8 +15,7 @@ import numpy as np
 import torch
 
 from constrain.decoders.diffusion.chart import Chart
-from constrain.decoders.diffusion.saturation import Saturation
-from constrain.decoders.diffusion.vertices import Hole, Part, vertices_of
+from constrain.decoders.diffusion.vertices import Hole, Part
 from constrain.grammars import ir
 from constrain.grammars.errors import ConstrainError, UnsatisfiableConstraintError
 from constrain.tokenizer_index.compiled import CompiledConstraint
@@ -181,7 +180,7 @@ def _written(chart: Chart, parts: Sequence[Part], model: Any, start: list[int]) 
             before = b"".join(found) + text
             rest = Hole(max(0, part.minimum - written - 1), part.maximum - written - 1)
             may_end = written >= part.minimum and chart.is_completable([before, *behind])
-            allowed = _next_tokens(chart, [before, Hole(1, 1), rest, *behind])
+            allowed = chart.allowed([before, Hole(1, 1), rest, *behind], 1)
             law = session.logits[0].double().cpu().numpy()
             token = max(allowed, key=lambda t: float(law[t])) if allowed else -1
             if token < 0 or (may_end and _end_score(law, behind, index) >= law[token]):
@@ -207,10 +206,3 @@ def _end_score(law: np.ndarray, behind: Sequence[Part], index: TokenizerIndex) -
         if tokens:
             return float(law[tokens[0]])
     return max([float(law[token]) for token in index.end_tokens], default=-np.inf)
-
-
-def _next_tokens(chart: Chart, parts: Sequence[Part]) -> list[int]:
-    """The tokens that some completion has in part 1, a hole of one token."""
-    vertices = vertices_of(parts, chart.networks, chart.index, chart.words)
-    words, _ = Saturation(chart.networks, vertices, exhaustive=True).useful()
-    return [token for hole, word in words if hole == 1 for token in chart.words.tokens[word]]

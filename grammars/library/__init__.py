@@ -11,15 +11,20 @@ from typing import Any, cast
 
 from constrain.grammars import ir
 from constrain.grammars.errors import GrammarError
-from constrain.grammars.library import data_formats, named, sql
+from constrain.grammars.library import data_formats, named, programming, python, sql
 
 __all__ = ["grammar", "grammar_names"]
 
 _LIBRARY: dict[str, Callable[..., ir.Grammar]] = {
     "arithmetic": named.arithmetic,
+    "c": programming.c,
     "csv": data_formats.csv,
+    "go": programming.go,
+    "java": programming.java,
+    "javascript": programming.javascript,
     "json": named.json,
-    "python-expression": named.python_expression,
+    "python": python.python,
+    "python-expression": python.python_expression,
     "sql": sql.sql,
     "toml": data_formats.toml,
 }
@@ -38,8 +43,13 @@ def grammar(name: str, **options: Any) -> ir.Grammar:
     sql                 SELECT queries; ``tables={"users": ["id", "name"]}`` and ``functions=["lower"]`` fix names
     arithmetic          numbers, ``+ - * / **``, parentheses; ``variables=["x"]`` and ``functions=["sqrt"]``
     python-expression   Python expressions
+    python              Python 3.11 modules
     csv                 CSV files (RFC 4180); ``columns=3``, ``header=["id", "name"]``, ``delimiter=";"``
     toml                TOML 1.0.0 documents
+    c                   C11 translation units, before or after the preprocessor, with some of GNU C
+    go                  Go 1.19 source files
+    java                compilation units of Java 17
+    javascript          scripts and modules of ECMAScript 2023
     ==================  =====================================================================================
 
     The first four take ``max_space=n``, a bound on each stretch of white space; by default there is none.

@@ -419,8 +419,9 @@ def test_white_space_is_bounded(max_space: int, index: TokenizerIndex) -> None:
 
 def test_names_and_options_are_checked() -> None:
     """Unknown names say what there is; unknown options are TypeErrors, as for any function."""
-    assert grammar_names() == sorted({name for name, _ in OPTIONS} | {"csv", "toml"})
-    with pytest.raises(GrammarError, match="no grammar is called 'cobol'; there are arithmetic, csv, json"):
+    others = {"c", "csv", "go", "java", "javascript", "python", "toml"}
+    assert grammar_names() == sorted({name for name, _ in OPTIONS} | others)
+    with pytest.raises(GrammarError, match="no grammar is called 'cobol'; there are arithmetic, c, csv, go"):
         grammar("cobol")
     with pytest.raises(TypeError, match="tables"):
         grammar("json", tables={})

@@ -1,0 +1,85 @@
+"""Programming languages: C, Go, Java, JavaScript.
+
+Their grammars have no lexer either.  White space and comments are put between lexemes by the library (see gaps), and
+names are words that are no keywords.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from constrain.grammars import ir
+from constrain.grammars.library.gaps import looped, with_gaps
+from constrain.grammars.library.sources import source
+from constrain.grammars.regular import Complement, Intersection, Ranges, Words
+
+__all__ = ["c", "go", "java", "javascript"]
+
+_C_KEYWORDS = """
+auto break case char const continue default do double else enum extern float for goto if inline int long register
+restrict return short signed sizeof static struct switch typedef union unsigned void volatile while _Alignas _Alignof
+_Atomic _Bool _Complex _Generic _Imaginary _Noreturn _Static_assert _Thread_local
+asm __asm __asm__ typeof __typeof __typeof__ __attribute __attribute__ __extension__ __declspec __const __const__
+__volatile __volatile__ __restrict __restrict__ __inline __inline__ __signed__ __complex__ __alignof__ __real__ __imag__
+__int128 __float128 __thread
+"""
+
+_GO_KEYWORDS = """
+break case chan const continue default defer else fallthrough for func go goto if import interface map package range
+return select struct switch type var
+"""
+_GO_ENDS = """
+IDENTIFIER NUMBER RUNE STRING RAW_STRING PATH INCREMENT FALLTHROUGH RPAR RSQB RBRACE
+"""
+
+_JAVA_KEYWORDS = """
+abstract assert boolean break byte case catch char class const continue default do double else enum extends final
+finally float for goto if implements import instanceof int interface long native new package private protected public
+return short static strictfp super switch synchronized this throw throws transient try void volatile while _
+true false null
+"""
+
+_JAVASCRIPT_KEYWORDS = """
+await break case catch class const continue debugger default delete do else enum export extends false finally for
+function if import in instanceof let new null return super switch this throw true try typeof var void while with yield
+"""
+
+
+def c() -> ir.Grammar:
+    """Translation units of C11, before or after the preprocessor, with the extensions of GNU C that headers use."""
+    return _language("c", _C_KEYWORDS, ((0x09, 0x09), (0x0B, 0x0D), (0x20, 0x20)))
+
+
+def go() -> ir.Grammar:
+    """Source files of Go 1.19."""
+    gaps = dict.fromkeys(_GO_ENDS.split(), "gap_in_line")
+    return _language("go", _GO_KEYWORDS, ((0x09, 0x09), (0x0D, 0x0D), (0x20, 0x20)), gaps)
+
+
+def java() -> ir.Grammar:
+    """Compilation units of Java 17 that declare no module."""
+    return _language("java", _JAVA_KEYWORDS, ((0x09, 0x09), (0x0C, 0x0D), (0x20, 0x20)))
+
+
+def javascript() -> ir.Grammar:
+    """Scripts and modules of ECMAScript 2023."""
+    return _language("javascript", _JAVASCRIPT_KEYWORDS, ((0x09, 0x09), (0x0B, 0x0D), (0x20, 0x20)))
+
+
+def _language(name: str, keywords: str, blanks: Ranges, gaps: Mapping[str, str] | None = None) -> ir.Grammar:
+    """The grammar of a file with its white space, its terminals NAME_ and IDENTIFIER without the keywords."""
+    reserved = Complement(Words(tuple(sorted(word.encode() for word in keywords.split()))))
+    grammar = source(name)
+    known: dict[int, ir.Terminal] = {}
+
+    def changed(node: ir.Expression) -> ir.Expression:
+        match node:
+            case ir.Terminal(regular, "NAME_" | "IDENTIFIER"):
+                return known.setdefault(id(node), replace(node, regular=Intersection((regular, reserved))))
+            case ir.Sequence(parts):
+                return ir.Sequence(tuple(map(changed, parts)))
+            case ir.Alternation(parts):
+                return ir.Alternation(tuple(map(changed, parts)))
+        return node
+
+    rules = {rule: changed(expression) for rule, expression in grammar.rules.items()}
+    return with_gaps(looped(replace(grammar, rules=rules)), blanks, gaps)
