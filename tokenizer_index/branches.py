@@ -31,7 +31,7 @@ from constrain.grammars.automata.store import OK, STATUS, argument, at, cut, hei
 from constrain.tokenizer_index.reach import FAR, reach_of
 from constrain.tokenizer_index.view import DEPTH
 
-KERNELS = "a7e307e60814b809"
+KERNELS = "d82d46c64285a72e"
 
 _LARGE_CLASS = 20
 

@@ -79,7 +79,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "a7e307e60814b809"
+KERNELS = "d82d46c64285a72e"
 
 # Memo cells of a configuration.
 LEFT_FOR_SURE = MEMO_A  # length of its completion, when that has been found

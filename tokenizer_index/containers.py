@@ -56,7 +56,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "a7e307e60814b809"
+KERNELS = "d82d46c64285a72e"
 
 # Descriptor of an object; its states lie one after the other: FIRST_KEY, NEXT_KEY, AFTER_VALUE, then COLON and
 # VALUE of each key and of each class of other keys.

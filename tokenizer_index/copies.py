@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from constrain.grammars.automata._jit import kernel, memory_at
 
-KERNELS = "a7e307e60814b809"
+KERNELS = "d82d46c64285a72e"
 
 
 @kernel

@@ -64,7 +64,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "a7e307e60814b809"
+KERNELS = "d82d46c64285a72e"
 
 LEFT = CONFIGURATION + 1  # LEFT [state, parameter]; what is left of the rule from there on is its MEMO_A
 

@@ -24,7 +24,7 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "a7e307e60814b809"
+KERNELS = "d82d46c64285a72e"
 
 _RULE = "rule"
 _BLANK_RULES = np.array([-1, 0, 0, 0] * 32, np.int32)

@@ -96,7 +96,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "a7e307e60814b809"
+KERNELS = "d82d46c64285a72e"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16

@@ -49,7 +49,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["Pool", "PooledRow", "content_key"]
 
-KERNELS = "a7e307e60814b809"
+KERNELS = "d82d46c64285a72e"
 
 CAPACITY = 4096
 

@@ -40,7 +40,7 @@ from constrain.tokenizer_index.tables import TERMINAL_NODE, terminal_cell
 
 __all__ = ["is_separable"]
 
-KERNELS = "a7e307e60814b809"
+KERNELS = "d82d46c64285a72e"
 
 _MAX_STATES = 5_000
 

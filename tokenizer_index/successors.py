@@ -5,7 +5,7 @@ from constrain.grammars.automata.store import OK, STATUS, at, cut, height, push
 from constrain.tokenizer_index.configurations import config_step
 from constrain.tokenizer_index.view import NODE_WIDTH, SAME, TRIE
 
-KERNELS = "a7e307e60814b809"
+KERNELS = "d82d46c64285a72e"
 
 
 @kernel

@@ -13,7 +13,7 @@ from constrain.grammars.automata._jit import Cells, kernel, memory_at
 
 __all__ = ["SPECIAL", "build_trie", "heights_of", "list_children", "token_symbols"]
 
-KERNELS = "a7e307e60814b809"
+KERNELS = "d82d46c64285a72e"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""

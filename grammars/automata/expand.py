@@ -56,7 +56,7 @@ from constrain.grammars.automata.store import (
     store_stack,
 )
 
-KERNELS = "a7e307e60814b809"
+KERNELS = "d82d46c64285a72e"
 
 # These build on this module.
 _json_transitions = linked("json_transitions", 1)

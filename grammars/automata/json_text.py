@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "a7e307e60814b809"
+KERNELS = "d82d46c64285a72e"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

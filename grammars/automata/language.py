@@ -11,7 +11,7 @@ from constrain.grammars.automata.nodes import EMPTY, nullable
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "a7e307e60814b809"
+KERNELS = "d82d46c64285a72e"
 
 __all__ = ["Language"]
 

@@ -69,7 +69,7 @@ from constrain.grammars.automata.store import (
     remember,
 )
 
-KERNELS = "a7e307e60814b809"
+KERNELS = "d82d46c64285a72e"
 
 RAW, WRITTEN = 0, 1
 SPECIAL = 1 << 24

@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "a7e307e60814b809"
+KERNELS = "d82d46c64285a72e"
 
 
 @inner
