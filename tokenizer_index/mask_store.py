@@ -30,7 +30,7 @@ _MINE = 3  # references to a row that only the store knows: its variable, the tu
 class MaskStore:
     """Hands out masks and bounds their memory."""
 
-    def __init__(self, max_bytes: int = 1 << 24) -> None:
+    def __init__(self, max_bytes: int = 1 << 25) -> None:
         self._max_bytes, self._bytes = max_bytes, 0
         self._holders: deque[tuple[weakref.ref[State], Mask]] = deque()
         self._free: dict[int, list[Mask]] = {}

@@ -51,13 +51,14 @@ def _layout(spaces: Spaces) -> Layout:
 
 
 def python() -> ir.Grammar:
-    """Modules that `ast.parse` reads, except the empty text; see docs/languages/python.md."""
+    """Modules that `ast.parse` reads; see docs/languages/python.md."""
     layout = _layout(_SPACES)
     start = ir.Repeat(ir.Terminal(lexemes.START_OF_FILE, "START"), 0, 1)
     end = ir.Repeat(ir.Terminal(lexemes.END_OF_FILE, "END"), 0, 1)
     statements = ir.Sequence((start, layout.first("module"), end))
     whole = ir.Alternation((ir.Terminal(lexemes.NO_STATEMENT, "NO_STATEMENT"), statements))
-    return ir.Grammar("file", {"file": whole}, make_rule=layout.rule, source=source("python").source)
+    rules = {"file": ir.Repeat(ir.Reference("text"), 0, 1), "text": whole}
+    return ir.Grammar("file", rules, make_rule=layout.rule, source=source("python").source)
 
 
 def python_expression(*, max_space: int | None = None) -> ir.Grammar:
