@@ -33,7 +33,7 @@ class Text:
     may_end   whether the text may end at any position from which on there are only masks and ends
     """
 
-    def __init__(self, moves: Moves, kinds: Sequence[int], *, may_end: bool = False) -> None:
+    def __init__(self, moves: Moves, kinds: Sequence[int] | Cells, *, may_end: bool = False) -> None:
         self._moves, self._may_end = moves, may_end
         self._kinds: Cells = np.array(kinds, np.int32)
         self._levels: list[list[Frontiers]] = []

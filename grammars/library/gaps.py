@@ -12,6 +12,8 @@ A grammar is written over lexemes; three conventions in it say what stands betwe
 
 Where ends of lines count, terminals may be given another gap, and there is SEP_IN_LINE_ with ``space_in_line``.
 
+To Lark, a string in a rule is the named terminal of the same string, if there is one, and goes by its name.
+
 The third is decided by the grammar: for each rule that may come behind SEP_, there is a second one that begins apart.
 So a text has one derivation where the grammar has, and one parser state for what may follow.
 """

@@ -37,7 +37,8 @@ def _truth(chart: Chart, parts: list[Part]) -> bool:
 
 
 def _random_parts(choice: random.Random) -> list[Part]:
-    parts: list[Part] = [choice.choice([b"a", b"b", b"(", b",", b"ab", b"\xc3", 8, 9, 10]) for _ in range(5)]
+    known: list[Part] = [b"a", b"b", b"(", b",", b"ab", b"\xc3", 8, 9, 10]
+    parts = [choice.choice(known) for _ in range(5)]
     for _ in range(choice.randint(1, 3)):
         parts[choice.randrange(5)] = choice.choice([Hole(), Hole(1), Hole(1, 1), Hole(0, 2), Hole(2, 2)])
     return parts[: choice.randint(1, 5)]
