@@ -17,7 +17,7 @@ from constrain.grammars.errors import TokenizerError
 from constrain.tokenizer_index import view as fields
 from constrain.tokenizer_index.cache import Arrays, DiskCache
 from constrain.tokenizer_index.pool import Pool, PooledRow
-from constrain.tokenizer_index.trie import build_trie, heights_of, list_children, token_symbols
+from constrain.tokenizer_index.trie import build_trie, heights_of, list_children, symbols_below, token_symbols
 from constrain.tokenizer_index.vocabulary import Vocabulary, vocabulary_of
 from constrain.tokenizer_index.warming import warm_up
 
@@ -63,6 +63,7 @@ class TokenizerIndex:
             self.save()
         self._child_offsets, self._children = list_children(self.trie)
         self._heights = heights_of(self.trie)
+        self._below = symbols_below(self.trie)
         self._depth = int(self.trie[:, 2].max())
         self._has_twins = bool((self.same >= 0).any())
         self._ends = np.array(self.end_tokens, np.int32)
@@ -194,6 +195,7 @@ class TokenizerIndex:
         table[fields.CHILD_OFFSETS] = self._child_offsets.ctypes.data
         table[fields.CHILDREN] = self._children.ctypes.data
         table[fields.HEIGHTS] = self._heights.ctypes.data
+        table[fields.BELOW] = self._below.ctypes.data
         table[fields.SAME] = self.same.ctypes.data
         table[fields.TWINS] = self._has_twins
         table[fields.TOKEN_OFFSETS] = self.offsets.ctypes.data

@@ -72,7 +72,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "d82d46c64285a72e"
+KERNELS = "c834fa5e684146d6"
 
 
 @inner

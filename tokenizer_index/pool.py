@@ -12,9 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel, memory_at, words_at
 from constrain.grammars.automata.arena import Arena
+from constrain.grammars.automata.expand import transitions
 from constrain.grammars.automata.liveness import step
 from constrain.grammars.automata.nodes import (
     CHARS,
@@ -33,6 +35,7 @@ from constrain.grammars.automata.nodes import (
     nullable,
 )
 from constrain.grammars.automata.store import (
+    MEMO_B,
     OK,
     STATUS,
     argument,
@@ -41,15 +44,17 @@ from constrain.grammars.automata.store import (
     height,
     kind_of,
     length_of,
+    memo,
     push,
     put,
 )
 from constrain.tokenizer_index import view as fields
+from constrain.tokenizer_index.trie import BEYOND_ASCII
 from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH, TRIE_SIZE, set_all
 
 __all__ = ["Pool", "PooledRow", "content_key"]
 
-KERNELS = "d82d46c64285a72e"
+KERNELS = "c834fa5e684146d6"
 
 CAPACITY = 4096
 
@@ -140,12 +145,30 @@ def content_key(arena: Arena, node: int, count: int) -> bytes:
         size *= 4
 
 
+_REMEMBERED = 64  # states whose sets of symbols are at hand; a power of two
+
+
+@inner
+def _note_loops(m: Memory, node: int, loops: npt.NDArray[np.int64]) -> None:
+    """Write the symbols that lead from a regular expression back to it, and the expression in front of them."""
+    loops[0], loops[1], loops[2] = node, 0, 0
+    start = transitions(m, node)
+    for k in range(start, start + 3 * memo(m, node, MEMO_B), 3):
+        if m[k + 2] == node:
+            for symbol in range(m[k], min(m[k + 1] + 1, BEYOND_ASCII)):
+                loops[1 + (symbol >> 6)] |= int64(1) << (symbol & 63)
+
+
 @kernel
 def _walk_row(address: int, table: int, node: int, bits: int, exits: Cells) -> int:
-    """Write the tokens that `node` begins with and the trie nodes at which a string of it may end; their number."""
+    """Write the tokens that `node` begins with and the trie nodes at which a string of it may end; their number.
+
+    A subtree all of whose symbols lead back to the expression is taken as a whole.
+    """
     m, view = memory_at(address), words_at(table)
-    trie = memory_at(view[fields.TRIE])
+    trie, below = memory_at(view[fields.TRIE]), words_at(view[fields.BELOW])
     mask = memory_at(bits)
+    loops = np.full((_REMEMBERED, 3), -1, np.int64)
     states = height(m)
     push(m, node)
     for _ in range(view[DEPTH]):
@@ -163,7 +186,15 @@ def _walk_row(address: int, table: int, node: int, bits: int, exits: Cells) -> i
         if size > 1 and nullable(m, here):
             exits[count] = i
             count += 1
-        if kind_of(m, here) == EPSILON_KIND:
+        if size == 1 or kind_of(m, here) == EPSILON_KIND:
+            i += size
+            continue
+        loop = loops[here & (_REMEMBERED - 1)]
+        if loop[0] != here:
+            _note_loops(m, here, loop)
+        if not nullable(m, here) and not (below[2 * i] & ~loop[1] or below[2 * i + 1] & ~loop[2]):
+            for j in range(i + 1, i + size):
+                set_all(mask, view, trie[NODE_WIDTH * j + 3])
             i += size
         else:
             put(m, states + depth, here)

@@ -8,12 +8,13 @@ is no text but may be named by a grammar.  Llama 3's vocabulary has 274,521 node
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from constrain.grammars.automata._jit import Cells, kernel, memory_at
+from constrain.grammars.automata._jit import Cells, int64, kernel, memory_at
 
-__all__ = ["SPECIAL", "build_trie", "heights_of", "list_children", "token_symbols"]
+__all__ = ["SPECIAL", "build_trie", "heights_of", "list_children", "symbols_below", "token_symbols"]
 
-KERNELS = "d82d46c64285a72e"
+KERNELS = "c834fa5e684146d6"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""
@@ -99,6 +100,30 @@ def heights_of(trie: Cells) -> Cells:
     heights = np.empty(len(trie), np.int32)
     _measure(trie.ctypes.data, heights)
     return heights
+
+
+@kernel
+def _gather(address: int, below: npt.NDArray[np.int64]) -> None:
+    """Write the symbols below each trie node: the children of a node come behind it."""
+    trie = memory_at(address)
+    for node in range(below.shape[0] - 1, -1, -1):
+        child, end = node + 1, node + trie[4 * node + 1]
+        while child < end:
+            symbol = min(trie[4 * child], BEYOND_ASCII)
+            below[node, symbol >> 6] |= below[child, symbol >> 6] | (int64(1) << (symbol & 63))
+            below[node, 1 - (symbol >> 6)] |= below[child, 1 - (symbol >> 6)]
+            child += trie[4 * child + 1]
+
+
+BEYOND_ASCII = 0x7F
+"""What stands for this symbol and all beyond it in sets of symbols."""
+
+
+def symbols_below(trie: Cells) -> npt.NDArray[np.int64]:
+    """The set of symbols on the edges below each trie node as 128 bits, (n, 2) int64; `BEYOND_ASCII` is for many."""
+    below = np.zeros((len(trie), 2), np.int64)
+    _gather(trie.ctypes.data, below)
+    return below
 
 
 def token_symbols(tokens: Sequence[bytes], special: Sequence[int]) -> tuple[Cells, Cells]:

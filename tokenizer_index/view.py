@@ -6,7 +6,7 @@ once.  Whoever holds a view keeps the arrays alive.
 
 from constrain.grammars.automata._jit import Memory, inner, memory_at
 
-KERNELS = "d82d46c64285a72e"
+KERNELS = "c834fa5e684146d6"
 
 # Words of the table: addresses of arrays of int32, unless it says otherwise.
 TRIE = 0  # rows of symbol, subtree size, depth, token or -1; preorder, the root first
@@ -24,7 +24,8 @@ CHILDREN = 11  # rows of symbol, trie node; those of one node by increasing symb
 LAST_WORD = 12  # the last word of a mask that allows everything
 TWINS = 13  # whether some tokens have the same bytes; if not, nobody needs to look at SAME
 HEIGHTS = 14  # per trie node, how many symbols the longest token below it has from there on
-VIEW_SIZE = 15
+BELOW = 15  # per trie node, two words of int64: the symbols that occur below it, see `trie.symbols_below`
+VIEW_SIZE = 16
 
 # Fields of a pooled row: addresses of its bits, of its suffix trie, of the tokens of that; number of suffix nodes.
 POOL_BITS, POOL_SUFFIXES, POOL_TOKENS, POOL_COUNT = 0, 1, 2, 3

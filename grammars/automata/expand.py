@@ -56,7 +56,7 @@ from constrain.grammars.automata.store import (
     store_stack,
 )
 
-KERNELS = "d82d46c64285a72e"
+KERNELS = "c834fa5e684146d6"
 
 # These build on this module.
 _json_transitions = linked("json_transitions", 1)

@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "d82d46c64285a72e"
+KERNELS = "c834fa5e684146d6"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "d82d46c64285a72e"
+KERNELS = "c834fa5e684146d6"
 
 
 @inner
