@@ -54,7 +54,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["Pool", "PooledRow", "content_key"]
 
-KERNELS = "c834fa5e684146d6"
+KERNELS = "0"
 
 CAPACITY = 4096
 

@@ -19,7 +19,7 @@ transition  kind (BY_TERMINAL, BY_RULE), number of the terminal or rule, target 
 from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel, memory_at
 from constrain.grammars.automata.store import FREE, FULL, OK, SIZE, STATUS
 
-KERNELS = "c834fa5e684146d6"
+KERNELS = "0"
 
 # Header cells: offset, capacity and count of each table.
 STATES, STATES_CAPACITY, STATES_COUNT = 16, 17, 18
