@@ -4,7 +4,7 @@ from constrain.grammars.automata._jit import Memory, inner
 from constrain.grammars.automata.nodes import NO_TEXT
 from constrain.grammars.automata.store import argument, at, cut, height, push, put
 
-KERNELS = "e5c7e923efedfc3a"
+KERNELS = "f1b8bc2fb0ab0e0a"
 
 _QUOTE, _BACKSLASH = 0x22, 0x5C
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Cells, int64, kernel
 
-KERNELS = "e5c7e923efedfc3a"
+KERNELS = "f1b8bc2fb0ab0e0a"
 
 _MIX = 0x9E3779B97F4A7C15 - (1 << 64)  # as an int64
 

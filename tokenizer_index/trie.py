@@ -13,7 +13,7 @@ from constrain.grammars.automata._jit import Cells, kernel, memory_at
 
 __all__ = ["SPECIAL", "build_trie", "list_children", "token_symbols"]
 
-KERNELS = "e5c7e923efedfc3a"
+KERNELS = "f1b8bc2fb0ab0e0a"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""

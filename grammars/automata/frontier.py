@@ -13,7 +13,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import inner, int64
 
-KERNELS = "e5c7e923efedfc3a"
+KERNELS = "f1b8bc2fb0ab0e0a"
 
 Queue: TypeAlias = Any  # an array of int64
 

@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "e5c7e923efedfc3a"
+KERNELS = "f1b8bc2fb0ab0e0a"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

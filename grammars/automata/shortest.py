@@ -69,7 +69,7 @@ from constrain.grammars.automata.store import (
     remember,
 )
 
-KERNELS = "e5c7e923efedfc3a"
+KERNELS = "f1b8bc2fb0ab0e0a"
 
 RAW, WRITTEN = 0, 1
 SPECIAL = 1 << 24
