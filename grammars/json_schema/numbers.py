@@ -4,7 +4,8 @@ Exact throughout: bounds and multiples are decimals and fractions, never floats.
 languages of JSON numbers; see `regular.Decimals` and `regular.Multiples` for what those recognise.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -41,6 +42,7 @@ __all__ = [
     "listed",
     "multiples",
     "union",
+    "without",
 ]
 
 MAX_FACTOR = 1 << 30
@@ -201,6 +203,19 @@ def complement(numbers: Numbers) -> Numbers:
     for piece in numbers:
         result = intersection(result, _outside(piece))
     return result
+
+
+def without(numbers: Numbers, points: Sequence[Fraction]) -> Numbers:
+    """Numbers of a set but for a few, which are sorted."""
+    found: list[Piece] = []
+    for piece in numbers:
+        start = 0 if piece.low is None else bisect_left(points, piece.low)
+        end = len(points) if piece.high is None else bisect_right(points, piece.high)
+        for point in points[start:end]:
+            found += _settled(replace(piece, high=point, strict_high=True)) if piece.low != point else ()
+            piece = replace(piece, low=point, strict_low=True)
+        found += _settled(piece)
+    return _distinct(found)
 
 
 def _outside(piece: Piece) -> Numbers:

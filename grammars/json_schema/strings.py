@@ -32,6 +32,7 @@ __all__ = [
     "is_empty",
     "length_between",
     "union",
+    "without",
     "words",
 ]
 
@@ -152,6 +153,20 @@ def complement(language: Regular) -> Regular:
         longer = NONE if language.maximum is None else length_between(language.maximum + 1, None)
         return union(shorter, longer)
     return Intersection((ANY, Complement(language)))
+
+
+def without(language: Regular, texts: Iterable[bytes]) -> Regular:
+    """Strings of a language but for a few."""
+    taken = tuple(texts)
+    if isinstance(language, Empty) or not taken:
+        return language
+    if isinstance(language, Words):
+        excluded = set(taken)
+        kept = tuple(text for text in language.words if text not in excluded)
+        return Words(kept) if kept else NONE
+    if isinstance(language, Without):
+        return Without(language.part, language.words + taken)
+    return Without(language, taken)
 
 
 def finite_words(language: Regular, limit: int = 1000) -> tuple[bytes, ...] | None:

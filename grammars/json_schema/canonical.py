@@ -1,0 +1,155 @@
+"""JSON values in a form in which equal ones are equal in Python, whatever their texts were.
+
+JSON Schema's equality (core specification, section 4.2.2): numbers by their value, strings by their characters, objects
+by their members in any order.  Python's own is another one: 1 == True, and floats are rounded.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Self, TypeAlias
+
+from constrain.grammars.errors import ResourceLimitError
+
+__all__ = ["NO_VALUES", "Number", "Value", "ValueSet", "canonical", "canonical_number"]
+
+_MAX_DIGITS = 4_000
+_EXPONENT_DIGITS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """digits · 10^exponent; the digits neither begin nor end with a zero, and 0 has none."""
+
+    negative: bool
+    digits: str
+    exponent: int
+
+    @classmethod
+    def of(cls, number: Fraction) -> Self:
+        """The form of a number with finitely many decimals."""
+        exponent = 0
+        while number.denominator != 1:
+            number, exponent = number * 10, exponent - 1
+        return cls._settled(number < 0, str(abs(number.numerator)), exponent)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """The number that a JSON text denotes.  Raises ResourceLimitError for one with thousands of digits."""
+        mantissa, _, power = text.lower().partition("e")
+        whole, _, fraction = mantissa.lstrip("-").partition(".")
+        digits = (whole + fraction).lstrip("0")
+        if not digits:
+            return cls(False, "", 0)
+        if len(power.lstrip("+-0")) > _EXPONENT_DIGITS or len(digits.rstrip("0")) > _MAX_DIGITS:
+            raise _too_long()
+        return cls._settled(mantissa.startswith("-"), digits, int(power or "0") - len(fraction))
+
+    @classmethod
+    def _settled(cls, negative: bool, digits: str, exponent: int) -> Self:
+        kept = digits.strip("0")
+        if not kept:
+            return cls(False, "", 0)
+        exponent += len(digits.lstrip("0")) - len(kept)
+        if abs(exponent) > _MAX_DIGITS:
+            raise _too_long()
+        return cls(negative, kept, exponent)
+
+    def fraction(self) -> Fraction:
+        """The number."""
+        magnitude = int(self.digits or "0") * Fraction(10) ** self.exponent
+        return -magnitude if self.negative else magnitude
+
+
+def _too_long() -> ResourceLimitError:
+    return ResourceLimitError(
+        f"a number among distinct items has more than {_MAX_DIGITS} digits", limit="max_work"
+    )
+
+
+Value: TypeAlias = "None | bool | Number | str | tuple[Value, ...] | frozenset[tuple[str, Value]]"
+
+
+def canonical(text: bytes) -> Value:
+    """The value of a JSON text.  Raises ResourceLimitError where it is nested too deeply."""
+    try:
+        value = json.loads(text, parse_int=Number.read, parse_float=Number.read)
+        return _settled(value)
+    except RecursionError:
+        raise ResourceLimitError("a value among distinct items is nested too deeply", limit="max_work") from None
+
+
+def _settled(value: Any) -> Value:
+    if isinstance(value, list):
+        return tuple(map(_settled, value))
+    if isinstance(value, dict):
+        return frozenset((name, _settled(member)) for name, member in value.items())
+    settled: Value = value
+    return settled
+
+
+def canonical_number(number: Fraction) -> Value:
+    """The value of a number."""
+    return Number.of(number)
+
+
+class ValueSet:
+    """A finite set of values that grows by one value a time, and shares what it has grown from.
+
+    Equal sets are equal and have equal hashes, in whatever order they have grown.  The sets of a list of a thousand
+    items take a thousand cells, not a million; the Python sets of the last ones that were looked into are kept.
+    """
+
+    __slots__ = ("_hash", "_parent", "_set", "_size", "_value")
+
+    def __init__(self, parent: "ValueSet | None" = None, value: Value = None) -> None:
+        self._parent, self._value = parent, value
+        self._size: int = 0 if parent is None else parent._size + 1
+        self._hash: int = 0 if parent is None else parent._hash ^ hash((value, "member"))
+        self._set: frozenset[Value] | None = None
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[Value]:
+        one: ValueSet = self
+        while one._parent is not None:
+            yield one._value
+            one = one._parent
+
+    def __contains__(self, value: Value) -> bool:
+        return value in self.values()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, ValueSet) or self._hash != other._hash or self._size != other._size:
+            return False
+        return self.values() == other.values()
+
+    def values(self) -> frozenset[Value]:
+        """The values."""
+        known = self._set
+        if known is None:
+            known = self._set = frozenset(self)
+            _kept.append(self)
+            if len(_kept) > _MAX_KEPT:
+                _kept.pop(0)._set = None
+        return known
+
+    def __add__(self, values: Iterable[Value]) -> "ValueSet":
+        """The set with further values."""
+        grown = self
+        for value in {value: None for value in values if value not in self.values()}:
+            grown = ValueSet(grown, value)
+        return grown
+
+
+_MAX_KEPT = 64
+_kept: list[ValueSet] = []
+
+NO_VALUES = ValueSet()

@@ -1,0 +1,141 @@
+"""The values of a formula without finitely many of them, and arrays of distinct items, as rules of a grammar.
+
+The algebra of `values` could take values away too, but the complement of n objects with k members each is a union of
+k^n shapes.  Here only scalars are taken away by the algebra.  Arrays and objects are followed while they are read
+(`array_frames`, `object_frames`), and only as long as they may still become one of those that are taken away.
+"""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from constrain.grammars import ir
+from constrain.grammars.errors import UnsupportedSchemaError
+from constrain.grammars.json_schema import numbers, strings
+from constrain.grammars.json_schema.array_frames import ArrayFrame, ArrayRules
+from constrain.grammars.json_schema.canonical import NO_VALUES, Number, Value, ValueSet
+from constrain.grammars.json_schema.few import FewValues
+from constrain.grammars.json_schema.formulas import Formula
+from constrain.grammars.json_schema.object_frames import ObjectFrame, ObjectRules
+from constrain.grammars.json_schema.settling import settled_objects
+from constrain.grammars.json_schema.shapes import Arrays, Objects
+from constrain.grammars.json_schema.values import Values
+
+if TYPE_CHECKING:
+    from constrain.grammars.json_schema.printing import Printer
+
+__all__ = ["Exclusions"]
+
+
+class Exclusions:
+    """Rules of one grammar."""
+
+    def __init__(self, printer: "Printer") -> None:
+        self._printer = printer
+        self.forms, self.lexemes = printer.forms, printer.lexemes
+        self.is_inhabited = self.forms.is_inhabited
+        self.few = FewValues(self, self.forms)
+        self._arrays: dict[Arrays, ArrayRules | None] = {}
+        self._objects: dict[Objects, ObjectRules | None] = {}
+
+    @staticmethod
+    def formula_of(rule: str | None) -> Formula:
+        """The formula that a rule for a nested value is named after."""
+        assert rule is not None
+        return int(rule[1:])
+
+    @staticmethod
+    def plain(formula: Formula) -> ir.Expression:
+        """The values of a formula."""
+        return ir.Reference(f"v{formula}")
+
+    def without(self, formula: Formula, excluded: ValueSet) -> ir.Expression:
+        """The values of a formula that are not excluded; there must be some."""
+        return ir.Late(_Rest(self, formula, excluded)) if len(excluded) else self.plain(formula)
+
+    def array_rules(self, shape: Arrays) -> ArrayRules | None:
+        """The arrays of a shape; None when there are none.
+
+        Raises UnsupportedSchemaError for what cannot be decided.
+        """
+        if shape not in self._arrays:
+            plain = self._printer.without_impossible_items(shape)
+            if plain.repeating and not plain.is_void():
+                raise UnsupportedSchemaError("arrays in which some item repeats cannot be enforced", keyword="uniqueItems")
+            rules = None if plain.is_void() else ArrayRules(self, plain)
+            if rules is not None and not rules.is_decided:
+                raise UnsupportedSchemaError(
+                    "distinct items that `contains` counts, and that are not of many values, cannot be enforced",
+                    keyword="uniqueItems",
+                )
+            if rules is not None and not self.array_frame(rules).can_end():
+                rules = None
+            self._arrays[shape] = rules
+        return self._arrays[shape]
+
+    @staticmethod
+    def array_frame(rules: ArrayRules, excluded: frozenset[tuple[Value, ...]] = frozenset()) -> ArrayFrame:
+        """The beginning of an array."""
+        return ArrayFrame(rules, rules.start, NO_VALUES if rules.shape.unique else None, excluded)
+
+    def distinct_array(self, rules: ArrayRules, nested: bool) -> ir.Expression:
+        """The arrays of a shape."""
+        return ir.Sequence((self.lexemes.open_array[nested], ir.Late(self.array_frame(rules))))
+
+    def arrays_without(self, shape: Arrays, excluded: frozenset[tuple[Value, ...]]) -> ir.Expression | None:
+        """The arrays of a shape that are not excluded; None when there are none."""
+        rules = self.array_rules(shape)
+        if rules is None:
+            return None
+        frame = self.array_frame(rules, excluded)
+        return ir.Sequence((self.lexemes.open_array[True], ir.Late(frame))) if frame.can_end() else None
+
+    def objects_without(self, shape: Objects, excluded: frozenset[frozenset[tuple[str, Value]]]) -> ir.Expression | None:
+        """The objects of a settled shape that are not excluded; None when there are none."""
+        if shape not in self._objects:
+            members = self._printer.object(shape, True)
+            self._objects[shape] = ObjectRules(self, members) if isinstance(members, ir.Members) else None
+        rules = self._objects[shape]
+        if rules is None:
+            return None
+        frame = ObjectFrame(rules, 0, frozenset(), rules.all_needed, excluded)
+        return ir.Sequence((self.lexemes.open_object[True], ir.Late(frame))) if frame.can_end() else None
+
+    def rest(self, formula: Formula, excluded: frozenset[Value]) -> ir.Expression:
+        """What `without` stands for."""
+        values = self.forms.values(formula)
+        scalar = self.lexemes.scalar(_without_scalars(values, excluded), True)
+        parts: list[ir.Expression | None] = [scalar]
+        arrays = frozenset(value for value in excluded if isinstance(value, tuple))
+        objects = frozenset(value for value in excluded if isinstance(value, frozenset))
+        for array in values.arrays:
+            parts.append(self.arrays_without(array, arrays) if arrays else self._printer.array(array, True))
+        for shape in values.objects:
+            for one in settled_objects(shape, self.forms):
+                parts.append(self.objects_without(one, objects) if objects else self._printer.object(one, True))
+        found = [part for part in parts if part is not None and part != ir.Alternation(())]
+        return found[0] if len(found) == 1 else ir.Alternation(tuple(found))
+
+
+def _without_scalars(values: Values, excluded: frozenset[Value]) -> Values:
+    points = sorted(value.fraction() for value in excluded if isinstance(value, Number)) if values.numbers else []
+    texts = sorted(value.encode() for value in excluded if isinstance(value, str))
+    return replace(
+        values,
+        null=values.null and None not in excluded,
+        booleans=values.booleans - {value for value in excluded if isinstance(value, bool)},
+        numbers=numbers.without(values.numbers, points) if points else values.numbers,
+        strings=strings.without(values.strings, texts) if texts else values.strings,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What is left of a formula."""
+
+    home: Exclusions
+    formula: Formula
+    excluded: ValueSet
+
+    def expression(self) -> ir.Expression:
+        """The texts of the values."""
+        return self.home.rest(self.formula, self.excluded.values())
