@@ -69,7 +69,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "f1b8bc2fb0ab0e0a"
+KERNELS = "58ab4a130dc3b605"
 
 INNER, READ, KNOWN = 0, 1, 2  # fields of the parameter
 

@@ -82,7 +82,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "f1b8bc2fb0ab0e0a"
+KERNELS = "58ab4a130dc3b605"
 
 # Memo cells of a configuration.
 LEFT_FOR_SURE = MEMO_A  # length of its completion, when that has been found

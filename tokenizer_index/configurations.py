@@ -54,7 +54,7 @@ from constrain.tokenizer_index.tables import (
     state_cell,
 )
 
-KERNELS = "f1b8bc2fb0ab0e0a"
+KERNELS = "58ab4a130dc3b605"
 
 
 @inner

@@ -56,7 +56,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "f1b8bc2fb0ab0e0a"
+KERNELS = "58ab4a130dc3b605"
 
 # Descriptor of an object; its states lie one after the other: FIRST_KEY, NEXT_KEY, AFTER_VALUE, then COLON and
 # VALUE of each key and of each class of other keys.

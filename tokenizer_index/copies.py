@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from constrain.grammars.automata._jit import kernel, memory_at
 
-KERNELS = "f1b8bc2fb0ab0e0a"
+KERNELS = "58ab4a130dc3b605"
 
 
 @kernel

@@ -4,7 +4,7 @@ from constrain.grammars.automata._jit import Memory, inner
 from constrain.grammars.automata.nodes import NO_TEXT
 from constrain.grammars.automata.store import argument, at, cut, height, push, put
 
-KERNELS = "f1b8bc2fb0ab0e0a"
+KERNELS = "58ab4a130dc3b605"
 
 _QUOTE, _BACKSLASH = 0x22, 0x5C
 

@@ -49,7 +49,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "f1b8bc2fb0ab0e0a"
+KERNELS = "58ab4a130dc3b605"
 
 
 UNKNOWN = -1

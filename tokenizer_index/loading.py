@@ -15,7 +15,7 @@ from constrain.grammars.automata.nodes import EMPTY, symbol_range
 from constrain.grammars.automata.store import cut, height, push
 from constrain.grammars.automata.tries import build_trie
 from constrain.grammars.errors import GrammarError, ResourceLimitError
-from constrain.grammars.regular import Regular, Without
+from constrain.grammars.regular import Concatenation, Regular, Union, Without
 from constrain.tokenizer_index import captures, containers, tables
 from constrain.tokenizer_index.followers import TERMINAL
 from constrain.tokenizer_index.networks import Label, Network, network_of
@@ -24,7 +24,7 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "f1b8bc2fb0ab0e0a"
+KERNELS = "58ab4a130dc3b605"
 
 _RULE = "rule"
 _FIRST_FOLLOWING = 3  # the state of a binding's rule from which on its `following` lies
@@ -334,7 +334,9 @@ class Loader:
     def _node(self, regular: Regular) -> int:
         node = self._nodes.get(id(regular))
         if node is None:
-            node = int(self._arena.run(run_program, program_of(regular)))
+            for part in _parts_of_large_unions(regular):
+                self._node(part)
+            node = int(self._arena.run(run_program, program_of(regular, self._nodes)))
             self._nodes[id(regular)] = node
             self._kept.append(regular)
         return node
@@ -380,6 +382,22 @@ class _Loop(ir.Expression):
     body: int
     minimum: int
     maximum: int | None
+
+
+_LARGE = 16
+
+
+def _parts_of_large_unions(regular: Regular) -> tuple[Regular, ...]:
+    """Parts that are made into nodes by themselves, since other expressions may have most of them, too.
+
+    Those of a large union, which may stand behind white space or in another union.
+    """
+    match regular:
+        case Union(parts) if len(parts) >= _LARGE:
+            return parts
+        case Union(parts) | Concatenation(parts):
+            return tuple(part for one in parts if isinstance(one, Union) for part in _parts_of_large_unions(one))
+    return ()
 
 
 def _loop_descriptor(

@@ -99,7 +99,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "f1b8bc2fb0ab0e0a"
+KERNELS = "58ab4a130dc3b605"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16

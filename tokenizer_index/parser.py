@@ -74,7 +74,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "f1b8bc2fb0ab0e0a"
+KERNELS = "58ab4a130dc3b605"
 
 SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, KEYED_TEXT, CONFIGURATION = range(FIRST_FREE_KIND, FIRST_FREE_KIND + 8)
 

@@ -56,7 +56,7 @@ from constrain.grammars.automata.store import (
     store_stack,
 )
 
-KERNELS = "f1b8bc2fb0ab0e0a"
+KERNELS = "58ab4a130dc3b605"
 
 # These build on this module.
 _json_transitions = linked("json_transitions", 1)

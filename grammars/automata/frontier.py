@@ -13,7 +13,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import inner, int64
 
-KERNELS = "f1b8bc2fb0ab0e0a"
+KERNELS = "58ab4a130dc3b605"
 
 Queue: TypeAlias = Any  # an array of int64
 

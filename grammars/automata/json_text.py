@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "f1b8bc2fb0ab0e0a"
+KERNELS = "58ab4a130dc3b605"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

@@ -37,7 +37,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "f1b8bc2fb0ab0e0a"
+KERNELS = "58ab4a130dc3b605"
 
 _VISITED = 32
 

@@ -69,7 +69,7 @@ from constrain.grammars.automata.store import (
     remember,
 )
 
-KERNELS = "f1b8bc2fb0ab0e0a"
+KERNELS = "58ab4a130dc3b605"
 
 RAW, WRITTEN = 0, 1
 SPECIAL = 1 << 24

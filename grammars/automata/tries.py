@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "f1b8bc2fb0ab0e0a"
+KERNELS = "58ab4a130dc3b605"
 
 
 @inner

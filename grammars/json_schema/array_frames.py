@@ -134,7 +134,9 @@ class ArrayRules:
                 continue
             if self.may_end(state) and () not in same:
                 return True
-            heads = {rest[0] for rest in same if rest}
+            if self.can_differ(state, seen, len(same)):
+                return True
+            heads = _by_head(same)
             for formula, following in self.options(state):
                 avoided = len(heads) + len(seen or ()) + len(self.wanted(following, seen))
                 values = self.home.few.of(formula, avoided)
@@ -145,8 +147,27 @@ class ArrayRules:
                 for value in values:
                     if seen is None or value not in seen:
                         after = None if seen is None else seen + (value,)
-                        pending.append((following, after, _behind(same, value)))
+                        pending.append((following, after, frozenset(heads.get(value, ()))))
         return False
+
+    def can_differ(self, state: State, seen: ValueSet | None, count: int) -> bool:
+        """Whether an item can come that is none of any `count` values, and the array be ended behind it.
+
+        False also where that is not plain.
+        """
+        return any(
+            self.has_many(formula, count + len(seen or ()) + len(self.wanted(following, seen)))
+            and self.is_enough(following, seen)
+            for formula, following in self.options(state)
+        )
+
+
+def _by_head(same: Iterable[Rest]) -> dict[Value, set[Rest]]:
+    found: dict[Value, set[Rest]] = {}
+    for rest in same:
+        if rest:
+            found.setdefault(rest[0], set()).add(rest[1:])
+    return found
 
 
 def _behind(same: Iterable[Rest], value: Value) -> frozenset[Rest]:
@@ -215,12 +236,17 @@ class ArrayFrame:
     def _dead(self, following: State) -> ValueSet:
         """The values that may not come next."""
         seen = self.seen
-        candidates = {rest[0] for rest in self.same if rest} | self.rules.wanted(following, seen)
+        wanted = self.rules.wanted(following, seen)
+        heads: dict[Value, set[Rest]] = {}
+        if not self.rules.can_differ(following, seen, len(self.same) + 1):
+            heads = _by_head(self.same)
         dead = [
             value
-            for value in candidates
+            for value in {**dict.fromkeys(wanted), **heads}
             if (seen is None or value not in seen)
-            and not self.rules.can_end(following, None if seen is None else seen + (value,), _behind(self.same, value))
+            and not self.rules.can_end(
+                following, None if seen is None else seen + (value,), frozenset(heads.get(value, ()))
+            )
         ]
         return (NO_VALUES if seen is None else seen) + dead
 

@@ -6,9 +6,8 @@ by their members in any order.  Python's own is another one: 1 == True, and floa
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from constrain.grammars.errors import ResourceLimitError
 
@@ -18,9 +17,11 @@ _MAX_DIGITS = 4_000
 _EXPONENT_DIGITS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
-    """digits · 10^exponent; the digits neither begin nor end with a zero, and 0 has none."""
+class Number(NamedTuple):
+    """digits · 10^exponent; the digits neither begin nor end with a zero, and 0 has none.
+
+    A tuple, as arrays are, but equal to none: no item of an array is a Python number.
+    """
 
     negative: bool
     digits: str
@@ -111,6 +112,16 @@ class ValueSet:
 
     def __len__(self) -> int:
         return self._size
+
+    @property
+    def parent(self) -> "ValueSet | None":
+        """The set that this one has grown from by one value; None for the empty set."""
+        return self._parent
+
+    @property
+    def last(self) -> Value:
+        """The value that it has grown by."""
+        return self._value
 
     def __iter__(self) -> Iterator[Value]:
         one: ValueSet = self

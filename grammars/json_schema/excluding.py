@@ -14,6 +14,7 @@ from constrain.grammars.json_schema import numbers, strings
 from constrain.grammars.json_schema.array_frames import ArrayFrame, ArrayRules
 from constrain.grammars.json_schema.canonical import NO_VALUES, Number, Value, ValueSet
 from constrain.grammars.json_schema.few import FewValues
+from constrain.grammars.json_schema.fewer_numbers import FewerNumbers
 from constrain.grammars.json_schema.formulas import Formula
 from constrain.grammars.json_schema.object_frames import ObjectFrame, ObjectRules
 from constrain.grammars.json_schema.settling import settled_objects
@@ -34,6 +35,7 @@ class Exclusions:
         self.forms, self.lexemes = printer.forms, printer.lexemes
         self.is_inhabited = self.forms.is_inhabited
         self.few = FewValues(self, self.forms)
+        self._numbers = FewerNumbers(exponent=self.lexemes.options.exponent, fraction=self.lexemes.options.fraction)
         self._arrays: dict[Arrays, ArrayRules | None] = {}
         self._objects: dict[Objects, ObjectRules | None] = {}
 
@@ -100,12 +102,26 @@ class Exclusions:
         frame = ObjectFrame(rules, 0, frozenset(), rules.all_needed, excluded)
         return ir.Sequence((self.lexemes.open_object[True], ir.Late(frame))) if frame.can_end() else None
 
-    def rest(self, formula: Formula, excluded: frozenset[Value]) -> ir.Expression:
+    def _scalar(self, values: Values, excluding: ValueSet) -> ir.Terminal | None:
+        excluded = excluding.values()
+        texts = sorted(value.encode() for value in excluded if isinstance(value, str))
+        left = replace(
+            values,
+            null=values.null and None not in excluded,
+            booleans=values.booleans - {value for value in excluded if isinstance(value, bool)},
+            strings=strings.without(values.strings, texts) if texts else values.strings,
+        )
+        if not (values.numbers and any(isinstance(value, Number) for value in excluded)):
+            return self.lexemes.scalar(left, True)
+        left = replace(left, numbers=numbers.NONE)
+        return self.lexemes.scalar_with(left, self._numbers.language(values.numbers, excluding), True)
+
+    def rest(self, formula: Formula, excluding: ValueSet) -> ir.Expression:
         """What `without` stands for."""
-        values = self.forms.values(formula)
-        scalar = self.lexemes.scalar(_without_scalars(values, excluded), True)
+        values, excluded = self.forms.values(formula), excluding.values()
+        scalar = self._scalar(values, excluding)
         parts: list[ir.Expression | None] = [scalar]
-        arrays = frozenset(value for value in excluded if isinstance(value, tuple))
+        arrays = frozenset(value for value in excluded if isinstance(value, tuple) and not isinstance(value, Number))
         objects = frozenset(value for value in excluded if isinstance(value, frozenset))
         for array in values.arrays:
             parts.append(self.arrays_without(array, arrays) if arrays else self._printer.array(array, True))
@@ -114,18 +130,6 @@ class Exclusions:
                 parts.append(self.objects_without(one, objects) if objects else self._printer.object(one, True))
         found = [part for part in parts if part is not None and part != ir.Alternation(())]
         return found[0] if len(found) == 1 else ir.Alternation(tuple(found))
-
-
-def _without_scalars(values: Values, excluded: frozenset[Value]) -> Values:
-    points = sorted(value.fraction() for value in excluded if isinstance(value, Number)) if values.numbers else []
-    texts = sorted(value.encode() for value in excluded if isinstance(value, str))
-    return replace(
-        values,
-        null=values.null and None not in excluded,
-        booleans=values.booleans - {value for value in excluded if isinstance(value, bool)},
-        numbers=numbers.without(values.numbers, points) if points else values.numbers,
-        strings=strings.without(values.strings, texts) if texts else values.strings,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +142,4 @@ class _Rest:
 
     def expression(self) -> ir.Expression:
         """The texts of the values."""
-        return self.home.rest(self.formula, self.excluded.values())
+        return self.home.rest(self.formula, self.excluded)

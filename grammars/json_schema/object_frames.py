@@ -142,10 +142,21 @@ class ObjectFrame:
         """Whether the object can be ended as something else than what is taken away."""
         if not self.same or (self._may_close() and frozenset() not in self.same):
             return True
-        slack = self._slack()
-        if self.needed or (self.rules.members.others and (slack is None or slack > 0)):
+        return self._can_differ(len(self.same)) or self._can_end_with_declared()
+
+    def _can_differ(self, count: int) -> bool:
+        """Whether some member can differ from those of any `count` objects; False also where that is not plain."""
+        rules, slack = self.rules, self._slack()
+        room = slack is None or slack > 0
+        if self.needed or (rules.members.others and room):
             return True  # under a name that is in none of them
-        return self._can_end_with_declared()
+        return any(
+            name not in self.read
+            and index >= self.place
+            and (room or rules.required[index])
+            and rules.home.few.of(rules.formulas[index], count) is None
+            for index, name in enumerate(rules.names)
+        )
 
     def _can_end_with_declared(self) -> bool:
         """The same where only declared members may come; in their order, which says as much as any order."""
@@ -169,19 +180,21 @@ class ObjectFrame:
             missing -= needed
             if maximum is not None and count + 1 + missing > maximum:
                 continue
-            found = _values_of(same, name)
+            found = _by_value(same, name)
             values = few.of(rules.formulas[index], len(found))
             if values is None:
                 pending.append((at + 1, count + 1, missing, frozenset()))
                 continue
-            pending += [(at + 1, count + 1, missing, _behind(same, name, value)) for value in values]
+            pending += [(at + 1, count + 1, missing, frozenset(found.get(value, ()))) for value in values]
         return False
 
     def _dead(self, name: str, after: "ObjectFrame") -> ValueSet:
         """The values that a member may not have."""
-        values = _values_of(self.same, name)
+        if after._can_differ(len(self.same)):
+            return NO_VALUES
+        values = _by_value(self.same, name)
         return NO_VALUES + [
-            value for value in values if not replace(after, same=_behind(self.same, name, value)).can_end()
+            value for value, rests in values.items() if not replace(after, same=frozenset(rests)).can_end()
         ]
 
     # Members
@@ -199,7 +212,7 @@ class ObjectFrame:
         """A member of a name; none when every value is dead."""
         home = self.rules.home
         beginning = self.rules.name(name), home.lexemes.colon
-        if not _values_of(self.same, name):
+        if not any(other == name for rest in self.same for other, _ in rest):
             return [ir.Sequence((*beginning, home.plain(formula), ir.Late(after)))]
         dead = self._dead(name, after)
         if home.few.is_exhausted(formula, dead):
@@ -225,8 +238,14 @@ class ObjectFrame:
         return [*parts, bound]
 
 
-def _values_of(same: Iterable[Rest], name: str) -> set[Value]:
-    return {value for rest in same for other, value in rest if other == name}
+def _by_value(same: Iterable[Rest], name: str) -> dict[Value, set[Rest]]:
+    """What is the same behind a member of a name, by its value."""
+    found: dict[Value, set[Rest]] = {}
+    for rest in same:
+        for member in rest:
+            if member[0] == name:
+                found.setdefault(member[1], set()).add(rest - {member})
+    return found
 
 
 def _behind(same: Iterable[Rest], name: str, value: Value) -> frozenset[Rest]:
