@@ -59,6 +59,8 @@ from constrain.grammars.automata.store import (
     memo,
     push,
     put,
+    recall,
+    remember,
     set_memo,
     sort_unique,
 )
@@ -82,12 +84,17 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "58ab4a130dc3b605"
+KERNELS = "fc46e54147df2450"
 
 # Memo cells of a configuration.
 LEFT_FOR_SURE = MEMO_A  # length of its completion, when that has been found
 NEXT_SYMBOL = MEMO_B  # the first symbol of the completion
 LEFT_AT_LEAST = MEMO_C
+
+
+# With a configuration, what these stand for is the symbol that was chosen there: a walk begins again each time that
+# something has to be asked of Python.
+_TOWARDS, _DOWN = 1 << 29, (1 << 29) + 1
 
 
 # What is left behind a lexeme
@@ -365,7 +372,11 @@ def _walk(m: Memory, configuration: int) -> bool:
         if left == 0 or memo(m, here, LEFT_FOR_SURE) >= 0:
             found = True
             break
-        symbol = _symbol_towards(m, here, left)
+        symbol = recall(m, here, _TOWARDS)
+        if symbol < 0:
+            symbol = _symbol_towards(m, here, left)
+            if symbol >= 0:
+                remember(m, here, _TOWARDS, symbol)
         if symbol < 0 or m[STATUS] != OK:
             break
         after = config_step(m, here, symbol)
@@ -462,7 +473,11 @@ def _descend(m: Memory, configuration: int) -> bool:
     position = height(m)
     here = configuration
     while m[STATUS] == OK and left_at_least(m, here) > 0 and memo(m, here, LEFT_FOR_SURE) < 0:
-        symbol = _symbol_down(m, here)
+        symbol = recall(m, here, _DOWN)
+        if symbol < 0:
+            symbol = _symbol_down(m, here)
+            if symbol >= 0:
+                remember(m, here, _DOWN, symbol)
         if symbol < 0 or m[STATUS] != OK:
             cut(m, position)
             return False

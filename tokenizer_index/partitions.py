@@ -8,7 +8,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Cells, int64, kernel
 
-KERNELS = "58ab4a130dc3b605"
+KERNELS = "fc46e54147df2450"
 
 _MIX = 0x9E3779B97F4A7C15 - (1 << 64)  # as an int64
 

@@ -51,7 +51,7 @@ from constrain.grammars.automata.store import (
 from constrain.tokenizer_index.tables import NEEDED_NODE
 from constrain.tokenizer_index.view import CHILD_OFFSETS, CHILDREN, NODE_WIDTH, TRIE, child_from, twin_of
 
-KERNELS = "58ab4a130dc3b605"
+KERNELS = "fc46e54147df2450"
 
 # Forms of a row, the first cell of its record in the store, and what follows it.
 SMALL = 0  # number of tokens, tokens…, number of exits, (trie node, payload)…

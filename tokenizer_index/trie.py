@@ -13,7 +13,7 @@ from constrain.grammars.automata._jit import Cells, kernel, memory_at
 
 __all__ = ["SPECIAL", "build_trie", "list_children", "token_symbols"]
 
-KERNELS = "58ab4a130dc3b605"
+KERNELS = "fc46e54147df2450"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""

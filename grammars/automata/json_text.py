@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "58ab4a130dc3b605"
+KERNELS = "fc46e54147df2450"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

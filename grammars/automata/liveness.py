@@ -37,7 +37,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "58ab4a130dc3b605"
+KERNELS = "fc46e54147df2450"
 
 _VISITED = 32
 

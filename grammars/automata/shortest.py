@@ -69,7 +69,7 @@ from constrain.grammars.automata.store import (
     remember,
 )
 
-KERNELS = "58ab4a130dc3b605"
+KERNELS = "fc46e54147df2450"
 
 RAW, WRITTEN = 0, 1
 SPECIAL = 1 << 24

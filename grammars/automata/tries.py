@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "58ab4a130dc3b605"
+KERNELS = "fc46e54147df2450"
 
 
 @inner

@@ -6,6 +6,7 @@ by their members in any order.  Python's own is another one: 1 == True, and floa
 
 import json
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple, Self, TypeAlias
 
@@ -14,11 +15,14 @@ from constrain.grammars.errors import ResourceLimitError
 __all__ = ["NO_VALUES", "Number", "Value", "ValueSet", "canonical", "canonical_number"]
 
 _MAX_DIGITS = 4_000
-_EXPONENT_DIGITS = 5
+GREATEST_EXPONENT = 500_000
 
 
 class Number(NamedTuple):
     """digits · 10^exponent; the digits neither begin nor end with a zero, and 0 has none.
+
+    Numbers from 10^500,000 on count as equal, and so do those up to 10^-500,000: they have the digits "1" and an
+    exponent that says so.
 
     A tuple, as arrays are, but equal to none: no item of an array is a Python number.
     """
@@ -37,15 +41,17 @@ class Number(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """The number that a JSON text denotes.  Raises ResourceLimitError for one with thousands of digits."""
+        """The number that a JSON text denotes."""
         mantissa, _, power = text.lower().partition("e")
         whole, _, fraction = mantissa.lstrip("-").partition(".")
         digits = (whole + fraction).lstrip("0")
         if not digits:
             return cls(False, "", 0)
-        if len(power.lstrip("+-0")) > _EXPONENT_DIGITS or len(digits.rstrip("0")) > _MAX_DIGITS:
-            raise _too_long()
-        return cls._settled(mantissa.startswith("-"), digits, int(power or "0") - len(fraction))
+        written = power.lstrip("+-0")
+        exponent = int(written[:18] or "0")  # more digits than that make no difference
+        if power.startswith("-"):
+            exponent = -exponent
+        return cls._settled(mantissa.startswith("-"), digits, exponent - len(fraction))
 
     @classmethod
     def _settled(cls, negative: bool, digits: str, exponent: int) -> Self:
@@ -53,20 +59,27 @@ class Number(NamedTuple):
         if not kept:
             return cls(False, "", 0)
         exponent += len(digits.lstrip("0")) - len(kept)
-        if abs(exponent) > _MAX_DIGITS:
-            raise _too_long()
+        if exponent + len(kept) > GREATEST_EXPONENT:
+            return cls(negative, "1", GREATEST_EXPONENT)
+        if exponent + len(kept) <= -GREATEST_EXPONENT:
+            return cls(negative, "1", -GREATEST_EXPONENT)
         return cls(negative, kept, exponent)
+
+    @property
+    def is_vast(self) -> bool:
+        """Whether it has thousands of digits, so that it is not computed with."""
+        return len(self.digits) + abs(self.exponent) > _MAX_DIGITS
+
+    def magnitudes(self) -> tuple[Decimal | None, Decimal | None]:
+        """The least and the greatest of the numbers that count as this one, without their sign; None: no bound."""
+        magnitude = Decimal(f"{self.digits or 0}e{self.exponent}")
+        least = None if self.exponent == -GREATEST_EXPONENT else magnitude
+        return least, None if self.exponent == GREATEST_EXPONENT else magnitude
 
     def fraction(self) -> Fraction:
         """The number."""
         magnitude = int(self.digits or "0") * Fraction(10) ** self.exponent
         return -magnitude if self.negative else magnitude
-
-
-def _too_long() -> ResourceLimitError:
-    return ResourceLimitError(
-        f"a number among distinct items has more than {_MAX_DIGITS} digits", limit="max_work"
-    )
 
 
 Value: TypeAlias = "None | bool | Number | str | tuple[Value, ...] | frozenset[tuple[str, Value]]"

@@ -15,7 +15,7 @@ from constrain.grammars.json_schema.formulas import Formula
 from constrain.grammars.json_schema.numbers import Piece
 from constrain.grammars.json_schema.settling import settled_objects
 from constrain.grammars.json_schema.shapes import Arrays, Objects
-from constrain.grammars.regular import Regular, Repetition
+from constrain.grammars.regular import Regular
 
 if TYPE_CHECKING:
     from constrain.grammars.json_schema.array_frames import ArrayRules
@@ -124,7 +124,7 @@ class FewValues:
         if most < required:
             return
         others = any(inhabited(one.formula) for one in shape.classes)
-        if others and (shape.maximum is None or shape.maximum > required) :
+        if others and (shape.maximum is None or shape.maximum > required):
             raise _Many
         if shape.minimum > len(keys):
             return
@@ -170,8 +170,6 @@ def _numbers(piece: Piece, limit: int) -> list[Fraction]:
 
 
 def _words(language: Regular, limit: int) -> tuple[bytes, ...]:
-    if isinstance(language, Repetition) and language.maximum == 0:
-        return (b"",)
     words = strings.finite_words(language, limit)
     if words is None:
         raise _Many

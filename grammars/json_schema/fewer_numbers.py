@@ -1,7 +1,7 @@
 """The languages of sets of numbers from which one number after another is taken away.
 
 Each number splits one piece of the set in two; the other pieces, and their expressions, stay the same objects, so that
-they are made into automata once.
+they are made into automata once.  Numbers with thousands of digits are taken away from the texts instead.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from fractions import Fraction
 from constrain.grammars.json_schema import numbers
 from constrain.grammars.json_schema.canonical import Number, ValueSet
 from constrain.grammars.json_schema.numbers import Numbers, Piece
-from constrain.grammars.regular import Regular
+from constrain.grammars.regular import Complement, Concatenation, Decimals, Intersection, Literal, Regular
 
 __all__ = ["FewerNumbers"]
 
@@ -36,13 +36,22 @@ class FewerNumbers:
         """The texts of the numbers of a set that are not excluded; None when there are none."""
         parts = self._parts(whole, excluded)
         texts = [text for part in parts for text in part.texts]
-        return numbers.either(texts) if texts else None
+        if not texts:
+            return None
+        language = numbers.either(texts)
+        vast = [self._only(value) for value in excluded if isinstance(value, Number) and value.is_vast]
+        return Intersection((language, *map(Complement, vast))) if vast else language
+
+    def _only(self, value: Number) -> Regular:
+        low, high = value.magnitudes()
+        texts = Decimals(zero=False, low=low, high=high, exponent=self._exponent, fraction=self._fraction)
+        return Concatenation((Literal(b"-"), texts)) if value.negative else texts
 
     def _parts(self, whole: Numbers, excluded: ValueSet) -> tuple[_Part, ...]:
         values = []
         parent: ValueSet | None = excluded
         while parent is not None and (whole, parent) not in self._kept:
-            if isinstance(parent.last, Number):
+            if isinstance(parent.last, Number) and not parent.last.is_vast:
                 values.append(parent.last)
             parent = parent.parent
         if parent is not None:

@@ -175,6 +175,8 @@ def finite_words(language: Regular, limit: int = 1000) -> tuple[bytes, ...] | No
         return ()
     if isinstance(language, Words):
         return language.words if len(language.words) <= limit else None
+    if isinstance(language, Repetition) and language.maximum == 0:
+        return (b"",)
     if _is_simple(language):
         return None
     known = _listed.get(id(language))
