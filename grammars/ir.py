@@ -2,8 +2,8 @@
 
 Regular parts are `regular` expressions in a `Terminal`; the rest is context-free, with three structures that are
 not: objects, whose keys must differ and may come in any order, counted lists, and bindings, where what follows a part
-depends on its text.  A `Grammar` is a set of named rules.  Rules may be made when they are first asked for (`Grammar.rule`), so that a large schema costs what a text
-touches of it.
+depends on its text.  A `Grammar` is a set of named rules.  Rules may be made when they are first asked for
+(`Grammar.rule`), so that a large schema costs what a text touches of it.
 """
 
 from collections.abc import Callable, Mapping

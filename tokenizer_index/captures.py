@@ -69,7 +69,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "fc46e54147df2450"
+KERNELS = "f76257c82ed926b9"
 
 INNER, READ, KNOWN = 0, 1, 2  # fields of the parameter
 
@@ -221,4 +221,3 @@ def captured_text(address: int, text: int, symbols: Cells) -> int:
         text = argument(m, text, 0)
         count += 1
     return count
-

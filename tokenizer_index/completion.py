@@ -48,12 +48,14 @@ from constrain.grammars.automata.store import (
     MEMO_B,
     MEMO_C,
     OK,
+    OUT_OF_WORK,
     STATUS,
     argument,
     at,
     cut,
     height,
     intern_2,
+    intern_3,
     kind_of,
     length_of,
     memo,
@@ -69,7 +71,7 @@ from constrain.tokenizer_index.containers import container_advance
 from constrain.tokenizer_index.least import set_length, state_length
 from constrain.tokenizer_index.least_container import names_matter
 from constrain.tokenizer_index.lexer import push_cuts
-from constrain.tokenizer_index.parser import ENTRY, KEYED_TEXT, first_lexer, go_to, inner_ends
+from constrain.tokenizer_index.parser import CONFIGURATION, ENTRY, KEYED_TEXT, first_lexer, go_to, inner_ends
 from constrain.tokenizer_index.tables import (
     CAPTURE,
     CAPTURES,
@@ -84,7 +86,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "fc46e54147df2450"
+KERNELS = "f76257c82ed926b9"
 
 # Memo cells of a configuration.
 LEFT_FOR_SURE = MEMO_A  # length of its completion, when that has been found
@@ -451,8 +453,33 @@ def _distance_left(m: Memory, configuration: int) -> int:
 
 
 @inner
+def _boundary(m: Memory, configuration: int) -> int:
+    """The reading in which a lexeme has ended, as a configuration; 0 when there is none."""
+    for i in range(0, length_of(m, configuration), 3):
+        if argument(m, configuration, i + 1) == 0 and length_of(m, configuration) > 3:
+            return intern_3(m, CONFIGURATION, argument(m, configuration, i), 0, argument(m, configuration, i + 2))
+    return 0
+
+
+@inner
 def _symbol_down(m: Memory, configuration: int) -> int:
-    """A symbol after which least seems to be left; -1 when there is none."""
+    """A symbol after which less seems to be left; -1 when there is none.
+
+    Where none makes it less, lexemes that have ended are not read on: a number could get longer for ever.
+    """
+    left = _distance_left(m, configuration)
+    symbol, least = _nearest(m, configuration)
+    ended = _boundary(m, configuration)
+    if least > left and ended > 0 and m[STATUS] == OK:
+        nearest, _ = _nearest(m, ended)
+        if nearest >= 0:
+            return nearest
+    return symbol
+
+
+@inner
+def _nearest(m: Memory, configuration: int) -> tuple[int, int]:
+    """The symbol after which least seems to be left, and how much that is, with the symbol; -1 when there is none."""
     position = height(m)
     _push_next_symbols(m, configuration)
     best, least = -1, int64(UNREACHABLE) << _WEIGHT
@@ -464,12 +491,15 @@ def _symbol_down(m: Memory, configuration: int) -> int:
             if rest < least or (rest == least and _rank(symbol) < _rank(best)):
                 best, least = symbol, rest
     cut(m, position)
-    return best
+    return best, least
+
+
+_LONGEST_DESCENT = 1 << 18
 
 
 @inner
 def _descend(m: Memory, configuration: int) -> bool:
-    """Find a completion by going where least seems to be left; it may turn out to be more, so it need not be shortest."""
+    """Find a completion by going where least seems to be left, which need not make it the shortest."""
     position = height(m)
     here = configuration
     while m[STATUS] == OK and left_at_least(m, here) > 0 and memo(m, here, LEFT_FOR_SURE) < 0:
@@ -484,6 +514,8 @@ def _descend(m: Memory, configuration: int) -> bool:
         push(m, here)
         push(m, symbol)
         here = config_step(m, here, symbol)
+        if height(m) - position > _LONGEST_DESCENT and m[STATUS] == OK:
+            m[STATUS] = OUT_OF_WORK
     _keep_path(m, here, position)
     return m[STATUS] == OK
 

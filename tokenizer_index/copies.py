@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from constrain.grammars.automata._jit import kernel, memory_at
 
-KERNELS = "fc46e54147df2450"
+KERNELS = "f76257c82ed926b9"
 
 
 @kernel

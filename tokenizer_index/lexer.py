@@ -49,7 +49,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "fc46e54147df2450"
+KERNELS = "f76257c82ed926b9"
 
 
 UNKNOWN = -1
@@ -57,8 +57,7 @@ UNKNOWN = -1
 
 @inner
 def value_of_end(m: Memory, terminal: int, node: int, text: int) -> int:
-    """What the parser is told of a lexeme that has ended: payload, text, or both; NO_TEXT for a text that is not known.
-    """
+    """What the parser is told of a lexeme that has ended: payload, text, or both; NO_TEXT when it is not known."""
     if text == 0:
         return payload_of(m, node)
     text = max(text, NO_TEXT)

@@ -24,7 +24,7 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "fc46e54147df2450"
+KERNELS = "f76257c82ed926b9"
 
 _RULE = "rule"
 _FIRST_FOLLOWING = 3  # the state of a binding's rule from which on its `following` lies

@@ -46,7 +46,6 @@ from constrain.grammars.automata.store import (
     length_of,
     memo,
     push,
-    put,
     recall,
     remember,
     store_stack,
@@ -99,7 +98,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "fc46e54147df2450"
+KERNELS = "f76257c82ed926b9"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
@@ -177,7 +176,7 @@ _FEW = 8  # children that are tried one by one
 
 
 @inner
-def _walk_suffixes(m: Memory, start: int, row: Memory, view: Memory) -> int:
+def _walk_suffixes(m: Memory, start: int, row: Memory) -> int:
     """`walk` along the suffix trie of a pooled row: the place of the nodes that were reached, and of those in doubt.
 
     Both are lists with their number in front, one behind the other; 0 when the call has failed.
@@ -238,7 +237,7 @@ def _add_suffixes(m: Memory, start: int, number: int, row: Memory, view: Memory,
     top = height(m)
     nodes = recall(m, start, _ROWS + number)
     if nodes < 0:
-        nodes = _walk_suffixes(m, start, row, view)
+        nodes = _walk_suffixes(m, start, row)
         remember(m, start, _ROWS + number, nodes)
     if m[STATUS] == OK:
         suffixes, tokens = memory_at(row[POOL_SUFFIXES]), memory_at(row[POOL_TOKENS])

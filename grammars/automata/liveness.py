@@ -37,7 +37,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "fc46e54147df2450"
+KERNELS = "f76257c82ed926b9"
 
 _VISITED = 32
 

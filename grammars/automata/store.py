@@ -26,7 +26,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "fc46e54147df2450"
+KERNELS = "f76257c82ed926b9"
 
 # Header cells.
 FREE = 0  # first unused cell

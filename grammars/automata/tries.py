@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "fc46e54147df2450"
+KERNELS = "f76257c82ed926b9"
 
 
 @inner

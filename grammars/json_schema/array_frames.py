@@ -2,7 +2,7 @@
 
 A frame stands in an array.  It knows the state of the array's machine (`array_machines`: how many items there are, and
 how many of them satisfy each `contains`), the items `seen`, which none may equal, and `same`, the rest of each array
-that has been taken away and has begun as this one.  Every item is bound (`ir.Binding`): what follows depends on its value.
+that has been taken away and has begun as this one.  Items are bound (`ir.Binding`): what follows depends on them.
 
 An item is *dead* when the array could not be ended behind it: because too few values would be left for the items that
 must still come, or because all that may come has been taken away.  Dead items are taken away from the items, so that
@@ -146,7 +146,7 @@ class ArrayRules:
                     continue
                 for value in values:
                     if seen is None or value not in seen:
-                        after = None if seen is None else seen + (value,)
+                        after = None if seen is None else seen.plus(value)
                         pending.append((following, after, frozenset(heads.get(value, ()))))
         return False
 
@@ -245,10 +245,10 @@ class ArrayFrame:
             for value in {**dict.fromkeys(wanted), **heads}
             if (seen is None or value not in seen)
             and not self.rules.can_end(
-                following, None if seen is None else seen + (value,), frozenset(heads.get(value, ()))
+                following, None if seen is None else seen.plus(value), frozenset(heads.get(value, ()))
             )
         ]
-        return (NO_VALUES if seen is None else seen) + dead
+        return (NO_VALUES if seen is None else seen).plus(*dead)
 
     def _is_refused(self, formula: Formula, following: State) -> bool:
         if self._is_free():
@@ -292,6 +292,6 @@ class _Item:
 
     def __call__(self, text: bytes) -> ir.Expression:
         frame, value = self.frame, canonical(text)
-        seen = None if frame.seen is None else frame.seen + (value,)
+        seen = None if frame.seen is None else frame.seen.plus(value)
         same = _behind(frame.same, value)
         return ir.Late(replace(frame, state=self.following, seen=seen, same=same, stage="behind"))

@@ -5,7 +5,7 @@ by their members in any order.  Python's own is another one: 1 == True, and floa
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple, Self, TypeAlias
@@ -82,7 +82,7 @@ class Number(NamedTuple):
         return -magnitude if self.negative else magnitude
 
 
-Value: TypeAlias = "None | bool | Number | str | tuple[Value, ...] | frozenset[tuple[str, Value]]"
+Value: TypeAlias = "bool | Number | str | tuple[Value, ...] | frozenset[tuple[str, Value]] | None"
 
 
 def canonical(text: bytes) -> Value:
@@ -165,7 +165,7 @@ class ValueSet:
                 _kept.pop(0)._set = None
         return known
 
-    def __add__(self, values: Iterable[Value]) -> "ValueSet":
+    def plus(self, *values: Value) -> "ValueSet":
         """The set with further values."""
         grown = self
         for value in {value: None for value in values if value not in self.values()}:

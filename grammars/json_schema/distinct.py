@@ -1,8 +1,8 @@
 """Arrays whose items differ from each other (`uniqueItems`).
 
-Which items are left depends on all that were read, so no context-free grammar says it.  Two cases are decided here:
-items that are strings, which are to an array what names are to an object, and items of a finite domain, where the
-set of those read is a state.  Other items are refused.
+Which items are left depends on all that were read, so no context-free grammar says it.  Two cases are dealt with here:
+items that are strings, which are to an array what names are to an object, and items of a small finite domain, where the
+set of those read is a state.  For all others see `excluding`.
 """
 
 from collections.abc import Iterable

@@ -62,7 +62,9 @@ class Exclusions:
         if shape not in self._arrays:
             plain = self._printer.without_impossible_items(shape)
             if plain.repeating and not plain.is_void():
-                raise UnsupportedSchemaError("arrays in which some item repeats cannot be enforced", keyword="uniqueItems")
+                raise UnsupportedSchemaError(
+                    "arrays in which some item repeats cannot be enforced", keyword="uniqueItems"
+                )
             rules = None if plain.is_void() else ArrayRules(self, plain)
             if rules is not None and not rules.is_decided:
                 raise UnsupportedSchemaError(
@@ -91,7 +93,9 @@ class Exclusions:
         frame = self.array_frame(rules, excluded)
         return ir.Sequence((self.lexemes.open_array[True], ir.Late(frame))) if frame.can_end() else None
 
-    def objects_without(self, shape: Objects, excluded: frozenset[frozenset[tuple[str, Value]]]) -> ir.Expression | None:
+    def objects_without(
+        self, shape: Objects, excluded: frozenset[frozenset[tuple[str, Value]]]
+    ) -> ir.Expression | None:
         """The objects of a settled shape that are not excluded; None when there are none."""
         if shape not in self._objects:
             members = self._printer.object(shape, True)
@@ -123,11 +127,15 @@ class Exclusions:
         parts: list[ir.Expression | None] = [scalar]
         arrays = frozenset(value for value in excluded if isinstance(value, tuple) and not isinstance(value, Number))
         objects = frozenset(value for value in excluded if isinstance(value, frozenset))
-        for array in values.arrays:
-            parts.append(self.arrays_without(array, arrays) if arrays else self._printer.array(array, True))
-        for shape in values.objects:
-            for one in settled_objects(shape, self.forms):
-                parts.append(self.objects_without(one, objects) if objects else self._printer.object(one, True))
+        parts += [
+            self.arrays_without(shape, arrays) if arrays else self._printer.array(shape, True)
+            for shape in values.arrays
+        ]
+        parts += [
+            self.objects_without(shape, objects) if objects else self._printer.object(shape, True)
+            for whole in values.objects
+            for shape in settled_objects(whole, self.forms)
+        ]
         found = [part for part in parts if part is not None and part != ir.Alternation(())]
         return found[0] if len(found) == 1 else ir.Alternation(tuple(found))
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from constrain.grammars.errors import UnsupportedSchemaError
 from constrain.grammars.json_schema import strings
+from constrain.grammars.json_schema.array_machines import State
 from constrain.grammars.json_schema.canonical import Value, ValueSet, canonical_number
 from constrain.grammars.json_schema.formulas import Formula
 from constrain.grammars.json_schema.numbers import Piece
 from constrain.grammars.json_schema.settling import settled_objects
-from constrain.grammars.json_schema.shapes import Arrays, Objects
+from constrain.grammars.json_schema.shapes import Objects
 from constrain.grammars.regular import Regular
 
 if TYPE_CHECKING:
@@ -87,17 +88,15 @@ class FewValues:
         if not rules.is_bounded():
             raise _Many
         count = 0
-        pending: list[tuple[object, tuple[Value, ...]]] = [(rules.start, ())]
+        pending: list[tuple[State, tuple[Value, ...]]] = [(rules.start, ())]
         while pending:
             state, items = pending.pop()
             if rules.may_end(state):
                 count += 1
                 yield items
-            if count + len(pending) > 64 * limit + 4096:
-                raise _Many
             if count > limit:
                 raise _Many
-            seen = rules.first_seen() + items if rules.shape.unique else None
+            seen = rules.first_seen().plus(*items) if rules.shape.unique else None
             for formula, following in rules.options(state):
                 values = self.of(formula, limit, within)
                 if values is None:
@@ -106,7 +105,7 @@ class FewValues:
                     continue
                 for value in values:
                     if seen is None or value not in seen:
-                        after = None if seen is None else seen + (value,)
+                        after = None if seen is None else seen.plus(value)
                         if rules.is_enough(following, after):
                             pending.append((following, (*items, value)))
 

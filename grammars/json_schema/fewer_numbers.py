@@ -68,9 +68,7 @@ class FewerNumbers:
         return parts
 
     def _made(self, pieces: Iterable[Piece]) -> tuple[_Part, ...]:
-        return tuple(
-            _Part(piece, tuple(numbers.texts_of(piece, self._exponent, self._fraction))) for piece in pieces
-        )
+        return tuple(_Part(piece, tuple(numbers.texts_of(piece, self._exponent, self._fraction))) for piece in pieces)
 
     def _split(self, parts: tuple[_Part, ...], point: Fraction) -> tuple[_Part, ...]:
         for index in range(len(parts) - 1, -1, -1):

@@ -1,8 +1,8 @@
 """Objects some of whose values are taken away, as rules that are made as a text is read.
 
 A frame stands in an object of which it knows the names so far, and `same`: the rest of each object that has been taken
-away and agrees with this one up to here.  As soon as nothing is the same, the members are those of `ir.Members`, and only
-names that are not declared have to be bound, because none may come twice.
+away and agrees with this one up to here.  As soon as nothing is the same, the members are those of `ir.Members`, and
+only names that are not declared have to be bound, because none may come twice.
 
 Values are dead when the object could not be ended behind them as something else than what is taken away.
 """
@@ -105,7 +105,9 @@ class ObjectFrame:
         full = slack is not None and slack <= 0
         if not members.ordered:
             return [
-                index for index, name in enumerate(rules.names) if name not in self.read and (required[index] or not full)
+                index
+                for index, name in enumerate(rules.names)
+                if name not in self.read and (required[index] or not full)
             ]
         last = next((index for index in range(self.place, len(required)) if required[index]), -1)
         if full:
@@ -193,9 +195,8 @@ class ObjectFrame:
         if after._can_differ(len(self.same)):
             return NO_VALUES
         values = _by_value(self.same, name)
-        return NO_VALUES + [
-            value for value, rests in values.items() if not replace(after, same=frozenset(rests)).can_end()
-        ]
+        dead = (value for value, rests in values.items() if not replace(after, same=frozenset(rests)).can_end())
+        return NO_VALUES.plus(*dead)
 
     # Members
 

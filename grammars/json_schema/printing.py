@@ -11,9 +11,9 @@ from constrain.grammars import ir
 from constrain.grammars.analysis import references_of
 from constrain.grammars.errors import UnsatisfiableConstraintError, UnsupportedSchemaError
 from constrain.grammars.json_schema import strings
+from constrain.grammars.json_schema.array_frames import ArrayRules
 from constrain.grammars.json_schema.array_machines import ArrayMachine
 from constrain.grammars.json_schema.array_machines import State as MachineState
-from constrain.grammars.json_schema.array_frames import ArrayRules
 from constrain.grammars.json_schema.distinct import DistinctValues, distinct_strings, finite_domain, unsupported
 from constrain.grammars.json_schema.excluding import Exclusions
 from constrain.grammars.json_schema.formulas import FALSE, Formula
@@ -154,6 +154,7 @@ class Printer:
     # Arrays
 
     def array(self, shape: Arrays, nested: bool) -> ir.Expression:
+        """The arrays of a shape."""
         shape = self.without_impossible_items(shape)
         if shape.is_void():
             return _NO_TEXT
