@@ -60,21 +60,23 @@ class Exclusions:
         Raises UnsupportedSchemaError for what cannot be decided.
         """
         if shape not in self._arrays:
-            plain = self._printer.without_impossible_items(shape)
-            if plain.repeating and not plain.is_void():
-                raise UnsupportedSchemaError(
-                    "arrays in which some item repeats cannot be enforced", keyword="uniqueItems"
-                )
-            rules = None if plain.is_void() else ArrayRules(self, plain)
-            if rules is not None and not rules.is_decided:
-                raise UnsupportedSchemaError(
-                    "distinct items that `contains` counts, and that are not of many values, cannot be enforced",
-                    keyword="uniqueItems",
-                )
-            if rules is not None and not self.array_frame(rules).can_end():
-                rules = None
-            self._arrays[shape] = rules
+            rules = self._new_rules(self._printer.without_impossible_items(shape))
+            self._arrays[shape] = rules if rules is not None and self.array_frame(rules).can_end() else None
         return self._arrays[shape]
+
+    def _new_rules(self, shape: Arrays) -> ArrayRules | None:
+        if shape.is_void():
+            return None
+        rules = ArrayRules(self, shape)
+        reason = ""
+        if shape.repeating:
+            reason = "arrays in which some item repeats cannot be enforced"
+        elif not rules.is_decided:
+            reason = "distinct items that `contains` counts, and that are not of many values, cannot be enforced"
+        if not reason:
+            return rules
+        error = UnsupportedSchemaError(reason, keyword="uniqueItems")
+        return ArrayRules(self, self._printer.without_unsupported(shape, error))
 
     @staticmethod
     def array_frame(rules: ArrayRules, excluded: frozenset[tuple[Value, ...]] = frozenset()) -> ArrayFrame:

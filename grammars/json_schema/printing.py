@@ -162,7 +162,7 @@ class Printer:
         if shape.unique and (limit is None or limit > 1):
             return self._array_of_distinct(shape, nested)
         if shape.repeating:
-            shape = self._relaxed(shape, unsupported("arrays in which some item repeats"))
+            shape = self.without_unsupported(shape, unsupported("arrays in which some item repeats"))
         if shape.contains:
             return self._counted_array(shape, nested)
         first = [self._nested(formula) for formula in shape.prefix[:limit]]
@@ -234,16 +234,13 @@ class Printer:
 
     def _any_distinct(self, shape: Arrays, nested: bool) -> ir.Expression:
         """Distinct items of any kind."""
-        try:
-            rules = self._exclusions.array_rules(shape)
-        except UnsupportedSchemaError as error:
-            return self.array(self._relaxed(shape, error), nested)
+        rules = self._exclusions.array_rules(shape)
         if rules is None:
             return _NO_TEXT
         self._unique[shape] = rules
         return self._exclusions.distinct_array(rules, nested)
 
-    def _relaxed(self, shape: Arrays, error: UnsupportedSchemaError) -> Arrays:
+    def without_unsupported(self, shape: Arrays, error: UnsupportedSchemaError) -> Arrays:
         """The shape without what cannot be enforced, where the caller wants to go on."""
         relaxed, place = self.forms.relaxed, self.forms.pointer(self._place)
         if relaxed is None:
