@@ -49,7 +49,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["Pool", "PooledRow", "content_key"]
 
-KERNELS = "f76257c82ed926b9"
+KERNELS = "0"
 
 CAPACITY = 4096
 
