@@ -29,6 +29,14 @@ def cases() -> Iterator[tuple[str, Any, Any]]:
     yield "uniqueItems over 1,000 strings", words, [f"item {number}" for number in range(1000)]
     listed = {"type": "array", "items": {"enum": [f"item {number}" for number in range(1000)]}, "uniqueItems": True}
     yield "uniqueItems over an enum of 1,000 strings", listed, [f"item {number}" for number in range(0, 1000, 7)]
+    numbers = {"type": "array", "items": {"type": "integer"}, "uniqueItems": True}
+    yield "uniqueItems over 1,000 integers", numbers, [number * number * 7 for number in range(1000)]
+    fields = {"name": {"type": "string"}, "id": {"type": "integer"}}
+    closed = {"type": "object", "properties": fields, "required": ["name", "id"], "additionalProperties": False}
+    objects = {"type": "array", "items": closed, "uniqueItems": True}
+    yield "uniqueItems over 1,000 closed objects", objects, [{"name": f"n{i % 10}", "id": i} for i in range(1000)]
+    mixed = [f"item {i}" if i % 3 else {"id": i, "at": [i, i]} for i in range(1000)]
+    yield "uniqueItems over 1,000 items of any kind", {"type": "array", "uniqueItems": True}, mixed
     yield "maxLength of 1,000,000", {"type": "string", "maxLength": 1_000_000}, "x" * 10_000
     inner = {"type": "object", "properties": {"b": {"properties": {"c": {"const": 1}}, "required": ["c"]}}}
     nested = {"type": "object", "not": {"properties": {"a": inner}, "required": ["a"]}}

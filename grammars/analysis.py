@@ -46,6 +46,8 @@ def parts_of(expression: ir.Expression) -> tuple[ir.Expression, ...]:
             return tuple(ir.Reference(name) for name in names if name is not None)
         case ir.Items(first, rest):
             return tuple(map(ir.Reference, (*first, *([rest] if rest is not None else []))))
+        case ir.Binding(part, _, following):
+            return (part, following)
     return ()
 
 
@@ -86,7 +88,8 @@ def _evaluate(
     known: dict[int, tuple[bool, bool]] = {}
     fact = (False, False)
     for node in order:
-        parts = [known[id(part)] for part in parts_of(node)] if not isinstance(node, ir.Members | ir.Items) else []
+        container = isinstance(node, ir.Members | ir.Items | ir.Binding)
+        parts = [] if container else [known[id(part)] for part in parts_of(node)]
         match node:
             case ir.Terminal(regular):
                 fact = terminals.of(regular)

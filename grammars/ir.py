@@ -1,24 +1,29 @@
 """The grammar that every front-end produces: a small, immutable, tokenizer-free description of a language.
 
-Regular parts are `regular` expressions in a `Terminal`; the rest is context-free, with two structures that are
-not: objects, whose keys must differ and may come in any order, and counted lists.  A `Grammar` is a set of named
-rules.  Rules may be made when they are first asked for (`Grammar.rule`), so that a large schema costs what a text
-touches of it.
+Regular parts are `regular` expressions in a `Terminal`; the rest is context-free, with three structures that are
+not: objects, whose keys must differ and may come in any order, counted lists, and bindings, where what follows a part
+depends on its text.  A `Grammar` is a set of named rules.  Rules may be made when they are first asked for
+(`Grammar.rule`), so that a large schema costs what a text touches of it.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from constrain.grammars.errors import GrammarError
 from constrain.grammars.regular import Regular
 
 __all__ = [
     "Alternation",
+    "Binding",
     "Budget",
     "Expression",
+    "Follower",
     "Grammar",
     "Items",
     "Key",
+    "Late",
+    "Later",
     "Members",
     "OtherKeys",
     "Position",
@@ -148,6 +153,53 @@ class Items(Expression):
     open: Terminal
     close: Terminal
     comma: Terminal
+
+
+class Later(Protocol):
+    """What a rule says, when it is asked for; equal ones stand for the same rule."""
+
+    def __hash__(self) -> int:
+        """Equal objects must have equal hashes."""
+        ...
+
+    def expression(self) -> Expression:
+        """The right-hand side of the rule."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Late(Expression):
+    """A rule without a name that is made when the parser first predicts it.  It reads something."""
+
+    rule: Later
+
+
+class Follower(Protocol):
+    """Says what follows a part of a text."""
+
+    def __call__(self, text: bytes, /) -> Expression:
+        """What follows `text`: an expression that can be hashed, such as a `Late` one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Binding(Expression):
+    """The part, and then what depends on its text: `after(text)` (Jim, Mandelbaum and Walker 2010, "Semantics and
+    Algorithms for Data-dependent Grammars").
+
+    Both read something, whatever the text.  `following` contains all that may follow any text: it gives lower bounds,
+    and saves asking; with `settled`, its first terminals, and whether it ends behind them, do not depend on the text.
+    `after` must be a function of the text alone, and every text of `part` must have followers, since what has been
+    read of the part is not taken back.
+
+    Only where every way of splitting a text into lexemes counts and nothing is ignored.  A grammar with bindings is
+    not saved.
+    """
+
+    part: Expression
+    after: Follower
+    following: Expression
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class _Merger:
         pending = [(expression, False)]
         while pending:
             node, parts_done = pending.pop()
-            if isinstance(node, ir.Members | ir.Items) or not parts_of(node):
+            if isinstance(node, ir.Members | ir.Items | ir.Binding) or not parts_of(node):
                 results[id(node)] = self._leaf(node)
             elif not parts_done:
                 pending.append((node, True))
@@ -135,7 +135,7 @@ def _has_containers(grammar: ir.Grammar) -> bool:
     pending = list(grammar.rules.values())
     while pending:
         node = pending.pop()
-        if isinstance(node, ir.Members | ir.Items):
+        if isinstance(node, ir.Members | ir.Items | ir.Binding):
             return True
         pending.extend(parts_of(node))
     return False

@@ -5,7 +5,7 @@ its fields.  A node names its parts by their numbers, so depth costs no recursio
 Rules are decoded when they are first asked for, if they were made on demand before.
 
 How a field is written follows from its annotated type alone; a class with a field of another type is refused when
-this module is loaded, not when somebody saves a grammar.
+this module is loaded, not when somebody saves a grammar.  Bindings, which hold functions, are no data.
 """
 
 import json
@@ -133,7 +133,7 @@ def _classes() -> Iterator[type]:
     for module, base in ((regular, regular.Regular), (ir, ir.Expression)):
         for name in module.__all__:
             value = getattr(module, name)
-            if isinstance(value, type) and issubclass(value, base) and value is not base:
+            if isinstance(value, type) and issubclass(value, base) and value not in (base, ir.Binding, ir.Late):
                 yield value
 
 

@@ -11,7 +11,7 @@ What is left after the configurations of a completion is kept with them, so that
 the one before without its first symbol, whatever is asked later.
 """
 
-from constrain.grammars.automata._jit import Cells, Memory, inner, kernel, memory_at, service
+from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel, memory_at, service
 from constrain.grammars.automata.expand import transitions
 from constrain.grammars.automata.frontier import (
     COST,
@@ -48,17 +48,21 @@ from constrain.grammars.automata.store import (
     MEMO_B,
     MEMO_C,
     OK,
+    OUT_OF_WORK,
     STATUS,
     argument,
     at,
     cut,
     height,
     intern_2,
+    intern_3,
     kind_of,
     length_of,
     memo,
     push,
     put,
+    recall,
+    remember,
     set_memo,
     sort_unique,
 )
@@ -67,24 +71,32 @@ from constrain.tokenizer_index.containers import container_advance
 from constrain.tokenizer_index.least import set_length, state_length
 from constrain.tokenizer_index.least_container import names_matter
 from constrain.tokenizer_index.lexer import push_cuts
-from constrain.tokenizer_index.parser import ENTRY, first_lexer
+from constrain.tokenizer_index.parser import CONFIGURATION, ENTRY, KEYED_TEXT, first_lexer, go_to, inner_ends
 from constrain.tokenizer_index.tables import (
     CAPTURE,
+    CAPTURES,
+    CAPTURING,
     IGNORE,
     KEYED,
     LENIENT,
+    STATE_KIND,
     STATE_OFFSET,
     TERMINAL_FLAGS,
     state_cell,
     terminal_cell,
 )
 
-KERNELS = "0"
+KERNELS = "470c1b51fb5dbe75"
 
 # Memo cells of a configuration.
 LEFT_FOR_SURE = MEMO_A  # length of its completion, when that has been found
 NEXT_SYMBOL = MEMO_B  # the first symbol of the completion
 LEFT_AT_LEAST = MEMO_C
+
+
+# With a configuration, what these stand for is the symbol that was chosen there: a walk begins again each time that
+# something has to be asked of Python.
+_TOWARDS, _DOWN = 1 << 29, (1 << 29) + 1
 
 
 # What is left behind a lexeme
@@ -99,6 +111,9 @@ def _after_lexeme(m: Memory, parser: int, terminal: int, payload: int) -> int:
         if m[i] != terminal or m[STATUS] != OK:
             continue
         state, parameter = m[i + 2], m[i + 3]
+        if state < 0 and state_cell(m, -1 - state, STATE_KIND) == CAPTURING:
+            best = min(best, _after_captured(m, i, payload))
+            continue
         if state < 0:
             position = height(m)
             if not container_advance(m, -1 - state, parameter, payload):
@@ -107,6 +122,19 @@ def _after_lexeme(m: Memory, parser: int, terminal: int, payload: int) -> int:
             cut(m, position)
         best = min(best, plus(state_length(m, state, parameter), set_length(m, m[i + 4])))
     return best
+
+
+@inner
+def _after_captured(m: Memory, entry: int, payload: int) -> int:
+    """`_after_lexeme` for an entry of a capturing state, whichever the text is; `payload` may be that, or the text."""
+    value = payload
+    if terminal_cell(m, m[entry], TERMINAL_FLAGS) & KEYED:
+        value = intern_2(m, KEYED_TEXT, payload, NO_TEXT)
+    after = go_to(m, argument(m, m[entry + 3], 0), inner_ends(m, m[entry], value))
+    if m[STATUS] != OK or length_of(m, after) == 0:
+        return UNREACHABLE
+    following = state_length(m, 2 - m[entry + 2], 0)
+    return plus(set_length(m, after), plus(following, set_length(m, m[entry + 4])))
 
 
 @inner
@@ -177,8 +205,9 @@ def _name_matters(m: Memory, parser: int, terminal: int) -> bool:
     """Whether what follows a captured name depends on it: on which short names remain for members that must come."""
     entries = memo(m, parser, MEMO_A)
     for i in range(entries, entries + ENTRY * memo(m, parser, MEMO_B), ENTRY):
-        if m[i] == terminal and names_matter(m, state_cell(m, -1 - m[i + 2], STATE_OFFSET)):
-            return True
+        if m[i] == terminal and state_cell(m, -1 - m[i + 2], STATE_KIND) != CAPTURING:
+            if names_matter(m, state_cell(m, -1 - m[i + 2], STATE_OFFSET)):
+                return True
     return False
 
 
@@ -320,7 +349,7 @@ def _symbol_towards(m: Memory, configuration: int, left: int) -> int:
                 symbol = _pleasant(m[k], m[k + 1])
                 if best >= 0 and _rank(symbol) >= _rank(best):
                     continue
-                longer = intern_2(m, TEXT_KIND, text, symbol) if text > 0 else 0
+                longer = intern_2(m, TEXT_KIND, text, symbol) if text > 0 else text
                 if m[STATUS] != OK:
                     return -1
                 rest = left - symbol_length(symbol, RAW)
@@ -345,7 +374,11 @@ def _walk(m: Memory, configuration: int) -> bool:
         if left == 0 or memo(m, here, LEFT_FOR_SURE) >= 0:
             found = True
             break
-        symbol = _symbol_towards(m, here, left)
+        symbol = recall(m, here, _TOWARDS)
+        if symbol < 0:
+            symbol = _symbol_towards(m, here, left)
+            if symbol >= 0:
+                remember(m, here, _TOWARDS, symbol)
         if symbol < 0 or m[STATUS] != OK:
             break
         after = config_step(m, here, symbol)
@@ -355,14 +388,136 @@ def _walk(m: Memory, configuration: int) -> bool:
         push(m, symbol)
         here = after
     if found:
-        left = left_at_least(m, here)
-        set_memo(m, here, LEFT_FOR_SURE, left)
-        for i in range(height(m) - 2, position - 1, -2):
-            left += symbol_length(at(m, i + 1), RAW)
-            set_memo(m, at(m, i), NEXT_SYMBOL, at(m, i + 1))
-            set_memo(m, at(m, i), LEFT_FOR_SURE, left)
+        _keep_path(m, here, position)
     cut(m, position)
     return found
+
+
+@inner
+def _keep_path(m: Memory, end: int, position: int) -> None:
+    """Keep the completions of the configurations on the stack, each with the symbol that was read next, up to `end`."""
+    left = left_at_least(m, end)
+    set_memo(m, end, LEFT_FOR_SURE, left)
+    for i in range(height(m) - 2, position - 1, -2):
+        left += symbol_length(at(m, i + 1), RAW)
+        set_memo(m, at(m, i), NEXT_SYMBOL, at(m, i + 1))
+        set_memo(m, at(m, i), LEFT_FOR_SURE, left)
+    cut(m, position)
+
+
+@inner
+def _distance(m: Memory, parser: int, terminal: int, node: int, text: int) -> int:
+    """What is left when `node` is the rest of a terminal; within a capture, first of all what is left of its part.
+
+    What follows may grow with every symbol of the part, which bounds do not show, so parts have to be ended.
+    """
+    flags = terminal_cell(m, terminal, TERMINAL_FLAGS)
+    length = max(shortest_length(m, node, RAW), 1)
+    best = int64(UNREACHABLE) << _WEIGHT
+    entries = memo(m, parser, MEMO_A)
+    captured = False
+    for i in range(entries, entries + ENTRY * memo(m, parser, MEMO_B), ENTRY):
+        if m[i] != terminal or m[i + 2] >= 0 or m[STATUS] != OK:
+            continue
+        if flags & CAPTURE and state_cell(m, -1 - m[i + 2], STATE_KIND) == CAPTURING:
+            captured = True
+            if length < UNREACHABLE and not flags & KEYED:
+                after = go_to(m, argument(m, m[i + 3], 0), inner_ends(m, terminal, NO_TEXT))
+                if m[STATUS] == OK and length_of(m, after) > 0:
+                    best = min(best, (length + set_length(m, after)) << _WEIGHT)
+    if captured and not flags & KEYED:
+        return best
+    total = int64(_of_member(m, parser, terminal, node, text))
+    return total << _WEIGHT if captured else total
+
+
+_WEIGHT = 30
+
+
+@inner
+def _distance_left(m: Memory, configuration: int) -> int:
+    """`_distance` for the reading in which it is least."""
+    if flags_of(m, configuration) & ACCEPTING:
+        return 0
+    if memo(m, configuration, LEFT_FOR_SURE) >= 0:
+        return memo(m, configuration, LEFT_FOR_SURE)
+    best = int64(UNREACHABLE) << _WEIGHT
+    for i in range(0, length_of(m, configuration), 3):
+        parser, lexer = argument(m, configuration, i), _lexer_at(m, configuration, i)
+        if m[STATUS] != OK:
+            break
+        for j in range(0, length_of(m, lexer), 3):
+            terminal, node, text = argument(m, lexer, j), argument(m, lexer, j + 1), argument(m, lexer, j + 2)
+            best = min(best, _distance(m, parser, terminal, node, text))
+    return best
+
+
+@inner
+def _boundary(m: Memory, configuration: int) -> int:
+    """The reading in which a lexeme has ended, as a configuration; 0 when there is none."""
+    for i in range(0, length_of(m, configuration), 3):
+        if argument(m, configuration, i + 1) == 0 and length_of(m, configuration) > 3:
+            return intern_3(m, CONFIGURATION, argument(m, configuration, i), 0, argument(m, configuration, i + 2))
+    return 0
+
+
+@inner
+def _symbol_down(m: Memory, configuration: int) -> int:
+    """A symbol after which less seems to be left; -1 when there is none.
+
+    Where none makes it less, lexemes that have ended are not read on: a number could get longer for ever.
+    """
+    left = _distance_left(m, configuration)
+    symbol, least = _nearest(m, configuration)
+    ended = _boundary(m, configuration)
+    if least > left and ended > 0 and m[STATUS] == OK:
+        nearest, _ = _nearest(m, ended)
+        if nearest >= 0:
+            return nearest
+    return symbol
+
+
+@inner
+def _nearest(m: Memory, configuration: int) -> tuple[int, int]:
+    """The symbol after which least seems to be left, and how much that is, with the symbol; -1 when there is none."""
+    position = height(m)
+    _push_next_symbols(m, configuration)
+    best, least = -1, int64(UNREACHABLE) << _WEIGHT
+    for i in range(position, height(m)):
+        symbol = at(m, i)
+        after = config_step(m, configuration, symbol)
+        if after > 0 and m[STATUS] == OK:
+            rest = _distance_left(m, after) + symbol_length(symbol, RAW)
+            if rest < least or (rest == least and _rank(symbol) < _rank(best)):
+                best, least = symbol, rest
+    cut(m, position)
+    return best, least
+
+
+_LONGEST_DESCENT = 1 << 18
+
+
+@inner
+def _descend(m: Memory, configuration: int) -> bool:
+    """Find a completion by going where least seems to be left, which need not make it the shortest."""
+    position = height(m)
+    here = configuration
+    while m[STATUS] == OK and left_at_least(m, here) > 0 and memo(m, here, LEFT_FOR_SURE) < 0:
+        symbol = recall(m, here, _DOWN)
+        if symbol < 0:
+            symbol = _symbol_down(m, here)
+            if symbol >= 0:
+                remember(m, here, _DOWN, symbol)
+        if symbol < 0 or m[STATUS] != OK:
+            cut(m, position)
+            return False
+        push(m, here)
+        push(m, symbol)
+        here = config_step(m, here, symbol)
+        if height(m) - position > _LONGEST_DESCENT and m[STATUS] == OK:
+            m[STATUS] = OUT_OF_WORK
+    _keep_path(m, here, position)
+    return m[STATUS] == OK
 
 
 @inner
@@ -420,12 +575,15 @@ def _search(m: Memory, configuration: int, budget: int, weight: int) -> bool:
 def find_completion(address: int, configuration: int, budget: int) -> int:
     """Find the completion of a configuration; its length, -1 when there is none.
 
-    A search for a shortest one visits at most about `budget` configurations; after that any is taken.
+    A search for a shortest one visits at most about `budget` configurations; after that any is taken.  Where what
+    follows depends on the text, none is made: what a step leads to may have to be asked of Python.
     """
     m = memory_at(address)
     m[LENIENT] = 0
     if memo(m, configuration, LEFT_FOR_SURE) < 0:
         found = _walk(m, configuration)
+        if not found and m[CAPTURES] and m[STATUS] == OK:
+            found = _descend(m, configuration)
         if not found and m[STATUS] == OK:
             found = _search(m, configuration, budget, 1)
         if not found and m[STATUS] == OK:

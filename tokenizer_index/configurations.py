@@ -42,9 +42,19 @@ from constrain.tokenizer_index.parser import (
     set_of,
     sort_unique_triples,
 )
-from constrain.tokenizer_index.tables import ACCEPT, DOUBT, LONGEST_MATCH, SEARCHES
+from constrain.tokenizer_index.tables import (
+    ACCEPT,
+    CAPTURING,
+    DOUBT,
+    LONGEST_MATCH,
+    SEARCHES,
+    STATE_FINAL,
+    STATE_KIND,
+    SUPPOSED,
+    state_cell,
+)
 
-KERNELS = "0"
+KERNELS = "470c1b51fb5dbe75"
 
 
 @inner
@@ -103,12 +113,37 @@ def _push_merged(m: Memory, configuration: int, symbol: int) -> None:
         push_item(m, merged, 0, 0)
 
 
-KNOWN_FLAGS, ACCEPTING, DOUBTFUL, LIVE, DEAD, VISITED = 1, 2, 4, 8, 16, 32
+KNOWN_FLAGS, ACCEPTING, DOUBTFUL, LIVE, DEAD, VISITED, UNSURE = 1, 2, 4, 8, 16, 32, 64
+
+
+@inner
+def _doubts_of(m: Memory, parser: int) -> int:
+    """DOUBTFUL and UNSURE, as the items of a parser set and of the sets inside its captures say."""
+    flags = 0
+    position = height(m)
+    push(m, parser)
+    while height(m) > position:
+        items = at(m, height(m) - 1)
+        cut(m, height(m) - 1)
+        for i in range(0, length_of(m, items), 3):
+            state = argument(m, items, i)
+            if state == DOUBT:
+                flags |= DOUBTFUL
+            elif state_cell(m, state, STATE_FINAL) & SUPPOSED:
+                flags |= UNSURE
+            elif state_cell(m, state, STATE_KIND) == CAPTURING and argument(m, items, i + 1) > 0:
+                push(m, argument(m, argument(m, items, i + 1), 0))
+                if m[STATUS] != OK:
+                    return flags
+    return flags
 
 
 @inner
 def flags_of(m: Memory, configuration: int) -> int:
-    """ACCEPTING: the text may end here; DOUBTFUL: what follows cannot be decided from the configuration alone."""
+    """ACCEPTING: the text may end here; DOUBTFUL: what follows cannot be decided from the configuration alone.
+
+    UNSURE: what follows may be less than the configuration allows, because it depends on a text that is not known.
+    """
     flags = memo(m, configuration, FLAGS)
     if flags & KNOWN_FLAGS:
         return flags
@@ -116,12 +151,10 @@ def flags_of(m: Memory, configuration: int) -> int:
     for i in range(0, length_of(m, configuration), 3):
         if argument(m, configuration, i + 1) == 0:
             parser = argument(m, configuration, i)
+            flags |= _doubts_of(m, parser)
             for j in range(0, length_of(m, parser), 3):
-                state = argument(m, parser, j)
-                if state == ACCEPT:
+                if argument(m, parser, j) == ACCEPT:
                     flags |= ACCEPTING
-                elif state == DOUBT:
-                    flags |= DOUBTFUL
     set_memo(m, configuration, FLAGS, flags)
     return flags
 

@@ -13,17 +13,17 @@ from constrain.grammars import ir
 from constrain.grammars.analysis import analyse
 from constrain.grammars.automata._jit import Cells, code_table
 from constrain.grammars.automata.arena import Arena
-from constrain.grammars.automata.store import COUNT, NEEDS_LENGTH, NEEDS_ROW, NEEDS_RULE
+from constrain.grammars.automata.store import COUNT, NEEDS_FOLLOWER, NEEDS_LENGTH, NEEDS_ROW, NEEDS_RULE
 from constrain.grammars.collection import collection_held_back
 from constrain.grammars.errors import ResourceLimitError, UnsatisfiableConstraintError
 from constrain.grammars.lexemes import merge_terminals
-from constrain.tokenizer_index import configurations, containers, lexer, masks, parser  # noqa: F401  (services)
+from constrain.tokenizer_index import captures, configurations, containers, lexer, masks, parser  # noqa: F401  (services)
 from constrain.tokenizer_index.index import TokenizerIndex
 from constrain.tokenizer_index.limits import Limits
 from constrain.tokenizer_index.loading import Loader
 from constrain.tokenizer_index.pool import content_key, make_row
 from constrain.tokenizer_index.rows import set_pooled
-from constrain.tokenizer_index.tables import NEEDED_NODE, NEEDED_PARAMETER, NEEDED_RULE, NEEDED_STATE
+from constrain.tokenizer_index.tables import NEEDED_NODE, NEEDED_PARAMETER, NEEDED_RULE, NEEDED_STATE, NEEDED_TEXT
 
 __all__ = ["Engine"]
 
@@ -60,7 +60,7 @@ class Engine(Arena):
         del self._loader
 
     def resolve(self, status: int) -> None:
-        """Load the rule, or make the row, that the kernel lacked."""
+        """Load the rule, make the row, find out the follower or the lengths that the kernel lacked."""
         if status == NEEDS_RULE:
             with collection_held_back:
                 self._loader.load(int(self.memory[NEEDED_RULE]))
@@ -68,6 +68,9 @@ class Engine(Arena):
             self._pooled_row(int(self.memory[NEEDED_NODE]))
         elif status == NEEDS_LENGTH:
             self._find_lengths(int(self.memory[NEEDED_STATE]), int(self.memory[NEEDED_PARAMETER]))
+        elif status == NEEDS_FOLLOWER:
+            state, text = int(self.memory[NEEDED_STATE]), int(self.memory[NEEDED_TEXT])
+            self.run(captures.set_follower, state, text, self._loader.follower(state, text))
         else:
             super().resolve(status)
 

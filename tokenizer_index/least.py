@@ -8,10 +8,13 @@ often as the shortest derivations are deep.  Rules that are not loaded are asked
 So that rules which do not matter need not be loaded, a length can be asked for leniently (LENIENT): rules that are
 not known then count 1, since every call reads something, and the answer may be less than the length.
 
+Where what follows a text depends on it (see captures), what may follow any text counts: lengths are lower bounds.
+
 Lengths are those of `shortest`: symbols, or SPECIAL for a special token.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from constrain.grammars.automata._jit import Cells, Memory, inner, kernel, memory_at, service
 from constrain.grammars.automata.frontier import COST, PARENT, THING, Queue, entry_cell, new_queue, offer, take
@@ -41,8 +44,11 @@ from constrain.tokenizer_index.tables import (
     ACCEPT,
     BY_RULE,
     BY_TERMINAL,
+    CAPTURING,
     DOUBT,
     END,
+    FINAL,
+    FOLLOWING,
     LENIENT,
     NEEDED_PARAMETER,
     NEEDED_STATE,
@@ -64,7 +70,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "0"
+KERNELS = "470c1b51fb5dbe75"
 
 LEFT = CONFIGURATION + 1  # LEFT [state, parameter]; what is left of the rule from there on is its MEMO_A
 
@@ -126,10 +132,16 @@ def _of_network(m: Memory, start: int, keep: bool) -> int:
         rest = UNREACHABLE
         if state == ACCEPT:
             rest = 0
+        elif state_cell(m, state, STATE_KIND) == CAPTURING:
+            part = m[state_cell(m, state + 2, STATE_OFFSET) + 1]
+            _need(m, part, state, 0)
+            after = plus(length, rule_cell(m, part, RULE_LENGTH))
+            if after < UNREACHABLE:
+                queue = offer(queue, state + 3, after, 0, entry, 0)
         elif state_cell(m, state, STATE_KIND) != PLAIN:
             rest = _of_container(m, state, 0)
         else:
-            if state_cell(m, state, STATE_FINAL):
+            if state_cell(m, state, STATE_FINAL) & FINAL:
                 rest = 0
             offset = state_cell(m, state, STATE_OFFSET)
             for move in range(offset, offset + 3 * state_cell(m, state, STATE_COUNT), 3):
@@ -166,7 +178,8 @@ def state_length(m: Memory, state: int, parameter: int) -> int:
         return 0 if state == ACCEPT else UNREACHABLE
     if state == END:
         return 0
-    plain = state_cell(m, state, STATE_KIND) == PLAIN
+    kind = state_cell(m, state, STATE_KIND)
+    plain = kind == PLAIN or (kind == CAPTURING and parameter == 0)
     left = intern_2(m, LEFT, state, 0 if plain else parameter)
     known = memo(m, left, MEMO_A)
     if known >= 0 and m[STATUS] == OK:
@@ -176,10 +189,15 @@ def state_length(m: Memory, state: int, parameter: int) -> int:
         m[LENIENT] = 1
     if plain:
         known = _of_network(m, state, True)
+    elif kind == CAPTURING:
+        known = plus(set_length(m, argument(m, parameter, 0)), state_length(m, state + 3, 0))
+    elif kind == FOLLOWING:
+        _need(m, argument(m, parameter, 0), state, parameter)
+        known = rule_cell(m, argument(m, parameter, 0), RULE_LENGTH)
     else:
         known = _of_container(m, state, parameter)
-        if m[LENIENT] < 2:
-            set_memo(m, left, MEMO_A, known)
+    if not plain and m[LENIENT] < 2:
+        set_memo(m, left, MEMO_A, known)
     m[LENIENT] = max(m[LENIENT], lenient)
     return known
 
@@ -196,6 +214,13 @@ def _mark(m: Memory, marks: Cells, rule: int) -> None:
 
 
 @inner
+def _doubled(array: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    grown = np.empty(2 * array.size, np.int64)
+    grown[: array.size] = array
+    return grown
+
+
+@inner
 def _push_calls(m: Memory, start: int, parameter: int, marks: Cells, seen: Cells) -> None:
     """Put the rules that what is left from a state depends on, and which are not marked, on the stack.
 
@@ -208,7 +233,20 @@ def _push_calls(m: Memory, start: int, parameter: int, marks: Cells, seen: Cells
     while i < count and m[STATUS] == OK:
         state = states[i]
         i += 1
-        if state_cell(m, state, STATE_KIND) != PLAIN:
+        kind = state_cell(m, state, STATE_KIND)
+        if kind == FOLLOWING:
+            _mark(m, marks, argument(m, parameter, 0))
+            continue
+        if kind == CAPTURING:
+            _mark(m, marks, m[state_cell(m, state + 2, STATE_OFFSET) + 1])
+            if not seen[state + 3]:
+                seen[state + 3] = 1
+                if count == states.size:
+                    states = _doubled(states)
+                states[count] = state + 3
+                count += 1
+            continue
+        if kind != PLAIN:
             position = height(m)
             push_container_rules(m, state, parameter)
             kept = position
@@ -228,9 +266,7 @@ def _push_calls(m: Memory, start: int, parameter: int, marks: Cells, seen: Cells
             if not seen[target]:
                 seen[target] = 1
                 if count == states.size:
-                    grown = np.empty(2 * count, np.int64)
-                    grown[:count] = states
-                    states = grown
+                    states = _doubled(states)
                 states[count] = target
                 count += 1
     for j in range(count):

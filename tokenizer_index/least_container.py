@@ -72,7 +72,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "0"
+KERNELS = "470c1b51fb5dbe75"
 
 
 @inner

@@ -3,13 +3,23 @@
 LEXER [terminal, regular expression, text, …] is a set of derivatives, one a terminal; reading a symbol derives
 them all.  States are interned, so that the contextual lexer of each parser set is a lazily determinised automaton,
 shared wherever two sets await the same terminals.  The text is kept (as TEXT [all but the last symbol, symbol])
-for terminals whose lexeme the parser wants to know, and is 0 otherwise.
+for terminals whose lexeme the parser wants to know, and is 0 otherwise; UNKNOWN when its beginning is not known (see
+rows).
 """
 
 from constrain.grammars.automata._jit import Memory, inner, service
 from constrain.grammars.automata.expand import transitions
 from constrain.grammars.automata.liveness import is_alive, step
-from constrain.grammars.automata.nodes import EMPTY, EPSILON_KIND, SEARCH, TEXT_KIND, nullable, payload_of, union
+from constrain.grammars.automata.nodes import (
+    EMPTY,
+    EPSILON_KIND,
+    NO_TEXT,
+    SEARCH,
+    TEXT_KIND,
+    nullable,
+    payload_of,
+    union,
+)
 from constrain.grammars.automata.store import (
     FLAGS,
     MEMO_A,
@@ -30,14 +40,30 @@ from constrain.grammars.automata.store import (
     set_memo,
     sort_unique,
 )
-from constrain.tokenizer_index.parser import ENDS, LEXER, push_item
+from constrain.tokenizer_index.parser import ENDS, KEYED_TEXT, LEXER, push_item
 from constrain.tokenizer_index.tables import (
+    KEYED,
     LONGEST_MATCH,
+    TERMINAL_FLAGS,
     TERMINAL_PRIORITY,
     terminal_cell,
 )
 
-KERNELS = "0"
+KERNELS = "470c1b51fb5dbe75"
+
+
+UNKNOWN = -1
+
+
+@inner
+def value_of_end(m: Memory, terminal: int, node: int, text: int) -> int:
+    """What the parser is told of a lexeme that has ended: payload, text, or both; NO_TEXT when it is not known."""
+    if text == 0:
+        return payload_of(m, node)
+    text = max(text, NO_TEXT)
+    if terminal_cell(m, terminal, TERMINAL_FLAGS) & KEYED:
+        return intern_2(m, KEYED_TEXT, payload_of(m, node), text)
+    return text
 
 
 @service
@@ -87,7 +113,7 @@ def _settle(m: Memory, lexer: int) -> None:
         terminal, node, text = argument(m, lexer, i), argument(m, lexer, i + 1), argument(m, lexer, i + 2)
         if nullable(m, node) and (not m[LONGEST_MATCH] or terminal_cell(m, terminal, TERMINAL_PRIORITY) == best):
             push(m, terminal)
-            push(m, text if text > 0 else payload_of(m, node))
+            push(m, value_of_end(m, terminal, node, text))
     ends = 0
     if height(m) > position:
         ends = intern(m, ENDS, position)

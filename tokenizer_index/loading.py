@@ -15,8 +15,8 @@ from constrain.grammars.automata.nodes import EMPTY, symbol_range
 from constrain.grammars.automata.store import cut, height, push
 from constrain.grammars.automata.tries import build_trie
 from constrain.grammars.errors import GrammarError, ResourceLimitError
-from constrain.grammars.regular import Regular, Without
-from constrain.tokenizer_index import containers, tables
+from constrain.grammars.regular import Concatenation, Regular, Union, Without
+from constrain.tokenizer_index import captures, containers, tables
 from constrain.tokenizer_index.followers import TERMINAL
 from constrain.tokenizer_index.networks import Label, Network, network_of
 from constrain.tokenizer_index.separation import is_separable
@@ -24,10 +24,11 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "0"
+KERNELS = "470c1b51fb5dbe75"
 
 _RULE = "rule"
 _BLANK_RULES = np.array([-1, 0, 0, 0] * 32, np.int32)
+_FIRST_FOLLOWING = 3  # the state of a binding's rule from which on its `following` lies
 
 
 @kernel
@@ -71,6 +72,8 @@ class Loader:
         self._blank_rules = 0  # rows of the table of rules: they are added many at a time
         self._single: dict[int, int] = {}  # by terminal: the first state of rules that are no more than that
         self._anonymous_rules: dict[str, ir.Expression] = {}
+        self._known: dict[ir.Expression, int] = {}
+        self._bindings: dict[int, ir.Binding] = {}
         self._networks: dict[int, Network] = {}
         self._beginnings: dict[int, list[tuple[int, int]]] = {}  # calls at the beginning of a rule, states after them
         self._terminals: dict[tuple[int, int], int] = {}
@@ -115,7 +118,10 @@ class Loader:
         """Make the tables of a rule."""
         name = self._names[number]
         expression = self._anonymous_rules.get(name) or self._grammar.rule(name)
-        self._count(expression)
+        if isinstance(expression, ir.Late):  # these come with the text, and are bounded by the memory
+            expression = expression.rule.expression()
+        else:
+            self._count(expression)
         match expression:
             case ir.Terminal() if self._facts is None:
                 start = self._load_terminal(expression)
@@ -123,6 +129,8 @@ class Loader:
                 start = self._load_members(expression)
             case ir.Items():
                 start = self._load_items(expression)
+            case ir.Binding():
+                start = self._load_binding(expression)
             case _Loop(body, minimum, maximum):
                 start = self._load_loop(body, minimum, maximum)
                 self._beginnings[number] = [(body, start + 1)]
@@ -188,14 +196,37 @@ class Loader:
                 return ((_RULE, self.rule_number(name)) if reads else None), nullable
             case ir.Repeat(part, minimum, maximum):
                 return self._loop(part, minimum, maximum)
-            case ir.Members() | ir.Items():
+            case ir.Members() | ir.Items() | ir.Binding():
                 return (_RULE, self._anonymous(node)), False
+            case ir.Late():
+                return (_RULE, self._rule_of(node)), False
         raise GrammarError(f"{type(node).__name__} is not supported here")
 
     def _anonymous(self, node: ir.Expression) -> int:
         name = f"<{len(self._names)}>"
         self._anonymous_rules[name] = node
         return self.rule_number(name)
+
+    def _rule_of(self, expression: ir.Expression) -> int:
+        """The rule of an expression; the same for equal ones."""
+        if isinstance(expression, ir.Reference):
+            return self.rule_number(expression.name)
+        known = self._known.get(expression)
+        if known is None:
+            known = self._known[expression] = self._anonymous(expression)
+        return known
+
+    def follower(self, state: int, text: int) -> int:
+        """The rule that follows a text captured in a state, both by their numbers."""
+        symbols = np.empty(256, np.int32)
+        count = int(self._arena.run(captures.captured_text, text, symbols))
+        if count > symbols.size:
+            symbols = np.empty(count, np.int32)
+            self._arena.run(captures.captured_text, text, symbols)
+        captured = symbols[:count][::-1]
+        if count and captured.max() >= SPECIAL:
+            raise GrammarError("special tokens cannot stand where what follows depends on the text")
+        return self._rule_of(self._bindings[state].after(captured.astype(np.uint8).tobytes()))
 
     def _loop(self, part: ir.Expression, minimum: int, maximum: int | None) -> tuple[Label | None, bool]:
         """A repetition with large bounds: a rule of its own that counts.
@@ -288,6 +319,28 @@ class Loader:
         opening = [tables.BY_TERMINAL, self._terminal(members.open), 1]
         return self._append(rows, [*opening, *descriptor, *table, *windows, *names])
 
+    def _load_binding(self, binding: ir.Binding) -> int:
+        if self._grammar.longest_match or self._ignored:
+            raise GrammarError("bindings are for grammars in which every split into lexemes counts")
+        rows = [tables.CAPTURING, 0, 0, 0, tables.FOLLOWING, 0, 0, 0, tables.PLAIN, 0, 1, 0]
+        data = [tables.BY_RULE, self._rule_of(binding.part), _absolute(tables.ACCEPT)]
+        network = network_of(binding.following, self._label)
+        states = [(state, tables.SUPPOSED) for state in range(len(network.final))]
+        again = _FIRST_FOLLOWING
+        if binding.settled:  # the first state is in doubt only where something leads back to it
+            states = [(0, 0), *states[1:], (0, tables.SUPPOSED)]
+            again += len(states) - 1
+        for state, doubt in states:
+            transitions = network.transitions[state]
+            rows += [tables.PLAIN, len(data), len(transitions), network.final[state] | doubt]
+            for (kind, number), target in transitions:
+                place = again if target == 0 else _FIRST_FOLLOWING + target
+                data += [tables.BY_TERMINAL if kind == TERMINAL else tables.BY_RULE, number, place]
+        start = self._append(rows, data)
+        self._bindings[start] = binding
+        self._arena.memory[tables.CAPTURES] = 1
+        return start
+
     def _rule_of_value(self, name: str | None) -> int:
         return containers.NO_VALUE if name is None else self.rule_number(name)
 
@@ -305,7 +358,9 @@ class Loader:
     def _node(self, regular: Regular) -> int:
         node = self._nodes.get(id(regular))
         if node is None:
-            node = int(self._arena.run(run_program, program_of(regular)))
+            for part in _parts_of_large_unions(regular):
+                self._node(part)
+            node = int(self._arena.run(run_program, program_of(regular, self._nodes)))
             self._nodes[id(regular)] = node
             self._kept.append(regular)
         return node
@@ -351,6 +406,22 @@ class _Loop(ir.Expression):
     body: int
     minimum: int
     maximum: int | None
+
+
+_LARGE = 16
+
+
+def _parts_of_large_unions(regular: Regular) -> tuple[Regular, ...]:
+    """Parts that are made into nodes by themselves, since other expressions may have most of them, too.
+
+    Those of a large union, which may stand behind white space or in another union.
+    """
+    match regular:
+        case Union(parts) if len(parts) >= _LARGE:
+            return parts
+        case Union(parts) | Concatenation(parts):
+            return tuple(part for one in parts if isinstance(one, Union) for part in _parts_of_large_unions(one))
+    return ()
 
 
 def _loop_descriptor(

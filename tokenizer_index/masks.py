@@ -5,15 +5,16 @@ subtree where the text leaves the language.  It is exact and serves every case, 
 quarter of a million nodes.  When every split into lexemes counts, a mask is put together from the rows of the
 terminals that are being read; behind the exits of a row the parser decides, and `walk` goes on from there.
 
-Doubts.  The row of a captured terminal (an undeclared key) does not know the text that was read before, so neither
-does the configuration behind its exits.  Where that matters, because another such key ends within the same
-token, the configuration says DOUBTFUL, and each such token is read once more from the beginning.
+Doubts.  The row of a captured terminal (an undeclared key, or a part of what `captures` keeps) does not know the text
+that was read before, so neither does the configuration behind its exits.  Where that matters, because another such
+key ends within the same token, the configuration says DOUBTFUL; where it goes on with more than the text may allow, it
+says UNSURE.  Each such token is read once more from the beginning.
 """
 
 import numpy as np
 import numpy.typing as npt
 
-from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, words_at
+from constrain.grammars.automata._jit import Memory, inner, kernel, memory_at, words_at
 from constrain.grammars.automata.expand import transitions
 from constrain.grammars.automata.liveness import is_alive
 from constrain.grammars.automata.nodes import (
@@ -30,7 +31,6 @@ from constrain.grammars.automata.store import (
     MEMO_A,
     MEMO_B,
     OK,
-    STACK,
     STATUS,
     WORK,
     argument,
@@ -38,21 +38,23 @@ from constrain.grammars.automata.store import (
     cut,
     height,
     intern,
+    intern_2,
     intern_3,
     kind_of,
     length_of,
     memo,
     push,
-    put,
     recall,
     remember,
     store_stack,
 )
 from constrain.tokenizer_index.branches import push_branches, runs_long, without_far_bound
-from constrain.tokenizer_index.configurations import ACCEPTING, DOUBTFUL, config_step, flags_of, is_live
+from constrain.tokenizer_index.configurations import ACCEPTING, DOUBTFUL, UNSURE, config_step, flags_of, is_live
+from constrain.tokenizer_index.lexer import UNKNOWN
 from constrain.tokenizer_index.parser import (
     CONFIGURATION,
     ENDS,
+    KEYED_TEXT,
     LEXER,
     first_lexer,
     go_to,
@@ -96,7 +98,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "0"
+KERNELS = "470c1b51fb5dbe75"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
@@ -129,18 +131,18 @@ def walk(m: Memory, start: int, root: int, view: Memory, mask: Memory, doubts: M
     """Allow the tokens below trie node `root` that may be read from configuration `start`.
 
     `doubts` is a mask too, of tokens that cannot be decided here; its last word says whether there are any.  Trie
-    nodes that are to be visited wait in `pending`, each with the configuration there.
+    nodes that are to be visited wait in `pending`, each with the configuration there and whether it is unsure.
     """
     trie = memory_at(view[TRIE])
     offsets, children = memory_at(view[CHILD_OFFSETS]), memory_at(view[CHILDREN])
     pending = np.empty(64, np.int64)
-    pending[0], pending[1] = root, start
-    top = 2
+    pending[0], pending[1], pending[2] = root, start, flags_of(m, start) & UNSURE
+    top = 3
     while top > 0 and m[STATUS] == OK:
-        top -= 2
-        i, configuration = pending[top], pending[top + 1]
+        top -= 3
+        i, configuration, unsure = pending[top], pending[top + 1], pending[top + 2]
         count = offsets[i + 1] - offsets[i]
-        while top + 2 * count > pending.size:
+        while top + 3 * count > pending.size:
             grown = np.empty(2 * pending.size, np.int64)
             grown[: pending.size] = pending
             pending = grown
@@ -154,36 +156,40 @@ def walk(m: Memory, start: int, root: int, view: Memory, mask: Memory, doubts: M
             if here == 0:
                 continue
             below = children[2 * child + 1]
-            if flags_of(m, here) & DOUBTFUL:
+            flags = flags_of(m, here)
+            if flags & DOUBTFUL:
                 for j in range(below, below + trie[NODE_WIDTH * below + 1]):
                     set_all(doubts, view, trie[NODE_WIDTH * j + 3])
                 doubts[view[WORDS]] = 1
+                continue
+            if unsure:
+                set_all(doubts, view, trie[NODE_WIDTH * below + 3])
+                doubts[view[WORDS]] = 1
             else:
                 set_all(mask, view, trie[NODE_WIDTH * below + 3])
-                if trie[NODE_WIDTH * below + 1] > 1:
-                    pending[top], pending[top + 1] = below, here
-                    top += 2
+            if trie[NODE_WIDTH * below + 1] > 1:
+                pending[top], pending[top + 1], pending[top + 2] = below, here, unsure | (flags & UNSURE)
+                top += 3
 
 
 _FEW = 8  # children that are tried one by one
 
 
 @inner
-def _walk_suffixes(m: Memory, start: int, row: Memory, view: Memory, doubts: Memory) -> int:
-    """`walk` along the suffix trie of a pooled row: the place of the nodes that were reached, their number in front.
+def _walk_suffixes(m: Memory, start: int, row: Memory) -> int:
+    """`walk` along the suffix trie of a pooled row: the place of the nodes that were reached, and of those in doubt.
 
-    0 when some of the tokens are in doubt, or the call has failed.  The nodes are then on the stack, from its height
-    up, with their number on top, and the caller has to use them at once.
+    Both are lists with their number in front, one behind the other; 0 when the call has failed.
     """
-    suffixes, tokens = memory_at(row[POOL_SUFFIXES]), memory_at(row[POOL_TOKENS])
-    reached, end = height(m), row[POOL_COUNT]
-    push(m, 0)
-    for _ in range(end):
-        push(m, 0)
+    suffixes = memory_at(row[POOL_SUFFIXES])
+    end = row[POOL_COUNT]
+    found, doubtful = np.empty(end, np.int64), np.empty(end, np.int64)
+    unsure = np.zeros(end + 2, np.int64)  # by depth, whether what lies below is in doubt
+    unsure[0] = flags_of(m, start) & UNSURE
     base = height(m)
     push(m, start)
     first_bytes = _first_bytes(m, start)
-    i, count, doubtful = 0, 0, 0
+    i, sure_count, doubtful_count = 0, 0, 0
     while i < end and m[STATUS] == OK:
         cell = SUFFIX_WIDTH * i
         size, depth = suffixes[cell + 1], suffixes[cell + 2]
@@ -191,26 +197,32 @@ def _walk_suffixes(m: Memory, start: int, row: Memory, view: Memory, doubts: Mem
             i += size
             continue
         here = config_step(m, at(m, base + depth - 1), suffixes[cell])
-        if here == 0:
-            i += size
-        elif flags_of(m, here) & DOUBTFUL:
+        flags = flags_of(m, here) if here > 0 else 0
+        if here > 0 and flags & DOUBTFUL:
             for j in range(cell, cell + SUFFIX_WIDTH * size, SUFFIX_WIDTH):
-                for k in range(suffixes[j + 3], suffixes[j + 3] + suffixes[j + 4]):
-                    set_bit(doubts, tokens[k])
-            doubts[view[WORDS]] = 1
-            doubtful = 1
+                doubtful[doubtful_count] = j
+                doubtful_count += 1
+        if here == 0 or flags & DOUBTFUL:
             i += size
+            continue
+        if unsure[depth - 1]:
+            doubtful[doubtful_count] = cell
+            doubtful_count += 1
         else:
-            count += 1
-            put(m, reached + count, cell)
-            cut(m, base + depth)
-            push(m, here)
-            i += 1
-    put(m, reached, count)
-    cut(m, reached + 1 + count)
-    if doubtful or m[STATUS] != OK:
-        return 0
-    return store_stack(m, reached)
+            found[sure_count] = cell
+            sure_count += 1
+        unsure[depth] = unsure[depth - 1] | (flags & UNSURE)
+        cut(m, base + depth)
+        push(m, here)
+        i += 1
+    cut(m, base)
+    push(m, sure_count)
+    for j in range(sure_count):
+        push(m, found[j])
+    push(m, doubtful_count)
+    for j in range(doubtful_count):
+        push(m, doubtful[j])
+    return store_stack(m, base)
 
 
 @inner
@@ -225,17 +237,20 @@ def _add_suffixes(m: Memory, start: int, number: int, row: Memory, view: Memory,
     top = height(m)
     nodes = recall(m, start, _ROWS + number)
     if nodes < 0:
-        nodes = _walk_suffixes(m, start, row, view, doubts)
-        if nodes > 0:
-            remember(m, start, _ROWS + number, nodes)
-        else:
-            nodes = int64(m[STACK]) + top
+        nodes = _walk_suffixes(m, start, row)
+        remember(m, start, _ROWS + number, nodes)
     if m[STATUS] == OK:
         suffixes, tokens = memory_at(row[POOL_SUFFIXES]), memory_at(row[POOL_TOKENS])
-        for i in range(nodes + 1, nodes + 1 + m[nodes]):
+        doubtful = nodes + 1 + m[nodes]
+        for i in range(nodes + 1, doubtful):
             first = suffixes[m[i] + 3]
             for k in range(first, first + suffixes[m[i] + 4]):
                 set_bit(mask, tokens[k])
+        for i in range(doubtful + 1, doubtful + 1 + m[doubtful]):
+            first = suffixes[m[i] + 3]
+            for k in range(first, first + suffixes[m[i] + 4]):
+                set_bit(doubts, tokens[k])
+                doubts[view[WORDS]] = 1
     cut(m, top)
 
 
@@ -251,12 +266,16 @@ def _after_exit(m: Memory, parser: int, terminal: int, payload: int, tail: int) 
     position = height(m)
     captures = terminal_cell(m, terminal, TERMINAL_FLAGS) & CAPTURE
     if tail != EPSILON:
-        push_item(m, terminal, tail, NO_TEXT if captures else 0)
+        push_item(m, terminal, tail, UNKNOWN if captures else 0)
         push_item(m, parser, intern(m, LEXER, position), 0)
     if nullable(m, tail):
+        value = payload
+        if captures:
+            keyed = terminal_cell(m, terminal, TERMINAL_FLAGS) & KEYED
+            value = intern_2(m, KEYED_TEXT, payload, NO_TEXT) if keyed else NO_TEXT
         ends = height(m)
         push(m, terminal)
-        push(m, NO_TEXT if captures else payload)
+        push(m, value)
         after = go_to(m, parser, intern(m, ENDS, ends))
         if length_of(m, after) > 0:
             push_item(m, after, 0, 0)

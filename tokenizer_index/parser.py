@@ -50,9 +50,14 @@ from constrain.tokenizer_index.tables import (
     BY_RULE,
     BY_TERMINAL,
     CAPTURE,
+    CAPTURING,
     DOUBT,
+    END,
+    FINAL,
+    FOLLOWING,
     IGNORE,
     IGNORED,
+    KEYED,
     NEEDED_RULE,
     PLAIN,
     RULE_GROUP,
@@ -63,14 +68,15 @@ from constrain.tokenizer_index.tables import (
     STATE_OFFSET,
     TERMINAL_FLAGS,
     TERMINAL_NODE,
+    TERMINAL_TWIN,
     rule_cell,
     state_cell,
     terminal_cell,
 )
 
-KERNELS = "0"
+KERNELS = "470c1b51fb5dbe75"
 
-SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, CONFIGURATION = range(FIRST_FREE_KIND, FIRST_FREE_KIND + 7)
+SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, KEYED_TEXT, CONFIGURATION = range(FIRST_FREE_KIND, FIRST_FREE_KIND + 8)
 
 ENTRY = 5  # cells of a closure entry: terminal, regular expression, target state, parameter, return set
 
@@ -78,6 +84,8 @@ _container_moves = linked("container_moves", 3)
 _container_advance = linked("container_advance", 3)
 _container_final = linked("container_final", 2)
 _container_rule = linked("container_rule", 2)
+_capture_moves = linked("capture_moves", 3)
+_capture_advance = linked("capture_advance", 2)
 
 
 @service
@@ -127,8 +135,19 @@ def _push_new_item(m: Memory, position: int, state: int, parameter: int, returns
 def is_final(m: Memory, state: int, parameter: int) -> bool:
     """Whether the rule may end at this state."""
     if state_cell(m, state, STATE_KIND) == PLAIN:
-        return state_cell(m, state, STATE_FINAL) != 0
+        return (state_cell(m, state, STATE_FINAL) & FINAL) != 0
     return _container_final(m, state, parameter) != 0
+
+
+@inner
+def _push_call(m: Memory, rule: int, returns: int) -> None:
+    """Put the call of a rule with which another one ends on the stack."""
+    push(m, BY_RULE)
+    push(m, rule)
+    push(m, 0)
+    push(m, END)
+    push(m, 0)
+    push(m, returns)
 
 
 @inner
@@ -136,9 +155,16 @@ def _push_moves(m: Memory, state: int, parameter: int, returns: int) -> None:
     """Put what may happen at a state on the stack, six cells each.
 
     Kind, number of the terminal or rule, regular expression of the terminal, target state, its parameter, and
-    `returns`.  A target of -1 - state says that `container_advance` computes it from the lexeme.
+    `returns`.  A target of -1 - state says that `container_advance` or `capture_advance` computes it from the lexeme.
     """
-    if state_cell(m, state, STATE_KIND) != PLAIN:
+    kind = state_cell(m, state, STATE_KIND)
+    if kind == CAPTURING:
+        _capture_moves(m, state, parameter, returns)
+        return
+    if kind == FOLLOWING:
+        _push_call(m, argument(m, parameter, 0), returns)
+        return
+    if kind != PLAIN:
         _container_moves(m, state, parameter, returns)
         return
     offset = state_cell(m, state, STATE_OFFSET)
@@ -253,7 +279,9 @@ def _list_rules(m: Memory, position: int, items: int) -> None:
             for j in range(offset, offset + 3 * state_cell(m, state, STATE_COUNT), 3):
                 if m[j] == BY_RULE:
                     _list_rule(m, position, m[j + 1])
-        else:
+        elif state_cell(m, state, STATE_KIND) == FOLLOWING:
+            _list_rule(m, position, argument(m, argument(m, items, i + 1), 0))
+        elif state_cell(m, state, STATE_KIND) != CAPTURING:
             called = _container_rule(m, state, argument(m, items, i + 1))
             if called >= 0:
                 _list_rule(m, position, called)
@@ -285,6 +313,9 @@ def _count_calls(m: Memory, listed: int, end: int, rule: int, change: int) -> No
 def _push_beginning(m: Memory, rule: int, returns: int) -> None:
     """Put the moves at the beginning of a rule on the stack, except calls within its left-recursive group."""
     state = rule_cell(m, rule, RULE_START)
+    if state_cell(m, state, STATE_KIND) == CAPTURING:
+        _capture_moves(m, state, 0, returns)
+        return
     group = rule_cell(m, rule, RULE_GROUP)
     offset = state_cell(m, state, STATE_OFFSET)
     for j in range(offset, offset + 3 * state_cell(m, state, STATE_COUNT), 3):
@@ -401,6 +432,22 @@ def first_lexer(m: Memory, items: int) -> int:
     return max(memo(m, items, MEMO_C), 0)
 
 
+@inner
+def inner_ends(m: Memory, terminal: int, value: int) -> int:
+    """How a lexeme of a kept terminal ended, as ENDS for the set inside a capture.
+
+    It has ended for the terminal itself, and for the one that it is a twin of.
+    """
+    position = height(m)
+    twin = terminal_cell(m, terminal, TERMINAL_TWIN)
+    if twin < 0:
+        push(m, -1 - twin)
+        push(m, argument(m, value, 0) if terminal_cell(m, terminal, TERMINAL_FLAGS) & KEYED else 0)
+    push(m, terminal)
+    push(m, value)
+    return intern(m, ENDS, position)
+
+
 @service
 def go_to(m: Memory, items: int, ends: int) -> int:
     """The parser set after a lexeme that ended as `ends` says: pairs of a terminal and its payload or text."""
@@ -422,6 +469,8 @@ def go_to(m: Memory, items: int, ends: int) -> int:
             if m[j] == terminal:
                 if m[j + 2] >= 0:
                     push_item(m, m[j + 2], m[j + 3], m[j + 4])
+                elif state_cell(m, -1 - m[j + 2], STATE_KIND) == CAPTURING:
+                    _capture_advance(m, j, inner_ends(m, terminal, argument(m, ends, i + 1)))
                 elif _container_advance(m, -1 - m[j + 2], m[j + 3], argument(m, ends, i + 1)):
                     push(m, m[j + 4])
     result = set_of(m, position)

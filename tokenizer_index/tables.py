@@ -8,18 +8,21 @@ Calls of rules that derive the empty string are dealt with when the networks are
 every call reads something.
 
 ==========  ==========================================================================================
-state       kind (PLAIN, or a container's, see containers), offset, count, final
+state       kind (PLAIN, or a container's or capture's, see there), offset, count, whether the rule may end (FINAL)
+            and whether what follows is in doubt (SUPPOSED)
 rule        first state (-1: not loaded), left-recursive group: offset of [count, (callee, caller, target) …], or 0
             length of its shortest text, whether that is known (see least)
-terminal    regular expression, priority, flags
+terminal    regular expression, priority, flags, twin (see captures): 0 for none, -1 - the terminal it is a twin of
 transition  kind (BY_TERMINAL, BY_RULE), number of the terminal or rule, target state
 ==========  ==========================================================================================
 """
 
+import numpy as np
+
 from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel, memory_at
 from constrain.grammars.automata.store import FREE, FULL, OK, SIZE, STATUS
 
-KERNELS = "0"
+KERNELS = "470c1b51fb5dbe75"
 
 # Header cells: offset, capacity and count of each table.
 STATES, STATES_CAPACITY, STATES_COUNT = 16, 17, 18
@@ -32,17 +35,23 @@ NEEDED_NODE = 28  # the regular expression that a call with status NEEDS_ROW lac
 SEARCHES = 29  # 1: a configuration may be a dead end and has to be searched (see separation)
 NEEDED_STATE, NEEDED_PARAMETER = 30, 31  # what a call with status NEEDS_LENGTH lacks the lengths of rules for
 LENIENT = 32  # 1: a length may be a lower bound, if rules are not known; 2: one was (see least)
+NEEDED_TEXT = 33  # with NEEDED_STATE, what a call with status NEEDS_FOLLOWER lacks what follows it (see captures)
+CAPTURES = 34  # 1: what follows may depend on the text, and lengths are lower bounds
 WIDTH = 4  # cells in a row of each table
 
 # Columns.
 STATE_KIND, STATE_OFFSET, STATE_COUNT, STATE_FINAL = 0, 1, 2, 3
 RULE_START, RULE_GROUP, RULE_LENGTH, RULE_KNOWN = 0, 1, 2, 3
-TERMINAL_NODE, TERMINAL_PRIORITY, TERMINAL_FLAGS = 0, 1, 2
+TERMINAL_NODE, TERMINAL_PRIORITY, TERMINAL_FLAGS, TERMINAL_TWIN = 0, 1, 2, 3
 
-# State kinds: networks, objects and loops (see containers).
+# Flags of STATE_FINAL.
+FINAL, SUPPOSED = 1, 2
+
+# State kinds: networks, objects and loops (see containers), captures.
 PLAIN = 0
 FIRST_KEY, NEXT_KEY, AFTER_VALUE, COLON, VALUE = 1, 2, 3, 4, 5
 FIRST_ITEM, NEXT_ITEM, AFTER_ITEM = 6, 7, 8
+CAPTURING, FOLLOWING = 9, 10
 
 # Transition kinds.
 BY_TERMINAL, BY_RULE = 0, 1
@@ -84,6 +93,12 @@ def terminal_cell(m: Memory, terminal: int, column: int) -> int:
 
 
 @inner
+def set_terminal_cell(m: Memory, terminal: int, column: int, value: int) -> None:
+    """Write a cell of the terminal table."""
+    m[m[TERMINALS] + WIDTH * terminal + column] = value
+
+
+@inner
 def _append(m: Memory, table: int, rows: Cells) -> int:
     """Add rows to the table whose header cells begin at `table`; the number of the first."""
     count, added = int64(m[table + 2]), rows.size // WIDTH
@@ -114,6 +129,14 @@ def append_rules(address: int, rows: Cells) -> int:
 def append_terminals(address: int, rows: Cells) -> int:
     """Add terminals; the number of the first."""
     return _append(memory_at(address), TERMINALS, rows)
+
+
+@inner
+def add_terminal(m: Memory, node: int, priority: int, flags: int, twin: int) -> int:
+    """Add a terminal; its number."""
+    row = np.empty(WIDTH, np.int32)
+    row[TERMINAL_NODE], row[TERMINAL_PRIORITY], row[TERMINAL_FLAGS], row[TERMINAL_TWIN] = node, priority, flags, twin
+    return _append(m, TERMINALS, row)
 
 
 @kernel

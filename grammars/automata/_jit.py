@@ -90,6 +90,8 @@ SERVICES = (
     "container_advance",
     "container_final",
     "container_rule",
+    "capture_moves",
+    "capture_advance",
     "shortest_bound",
     "shortest_length",
     "container_length",

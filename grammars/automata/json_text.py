@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "0"
+KERNELS = "470c1b51fb5dbe75"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

@@ -5,6 +5,7 @@ program is in postfix order, with its operands on the store's stack; flattening 
 expressions do not touch Python's recursion limit.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
 from typing import Any
@@ -37,10 +38,10 @@ from constrain.grammars.automata.nodes import (
 from constrain.grammars.automata.store import OK, STATUS, at, cut, height, intern, push
 from constrain.grammars.automata.tries import build_trie
 
-KERNELS = "0"
+KERNELS = "470c1b51fb5dbe75"
 
 _EMPTY, _EPSILON, _LITERAL, _SYMBOLS, _CHARS, _CONCAT, _UNION, _INTERSECT = 0, 1, 2, 3, 4, 5, 6, 7
-_NOT, _REPEAT, _JSON, _WORDS, _WITHOUT, _TABLE, _DECIMALS, _MULTIPLES = 8, 9, 10, 11, 12, 13, 14, 15
+_NOT, _REPEAT, _JSON, _WORDS, _WITHOUT, _TABLE, _DECIMALS, _MULTIPLES, _NODE = 8, 9, 10, 11, 12, 13, 14, 15, 16
 
 Program = list[int]
 
@@ -213,12 +214,19 @@ def keep_program(expression: regular.Regular) -> None:
         _kept[id(expression)] = expression, program_of(expression).tolist()
 
 
-def program_of(expression: regular.Regular) -> Cells:
-    """The program that builds `expression`."""
+def program_of(expression: regular.Regular, nodes: Mapping[int, int] | None = None) -> Cells:
+    """The program that builds `expression`.
+
+    `nodes` has parts that the store has already: their nodes, by the identity of the expression.
+    """
+    nodes = nodes or {}
     program: Program = []
     pending: list[tuple[regular.Regular, bool]] = [(expression, False)]
     while pending:
         node, parts_done = pending.pop()
+        if id(node) in nodes:
+            program += [_NODE, nodes[id(node)]]
+            continue
         if id(node) in _kept:
             program += _kept[id(node)][1]
             continue
@@ -268,6 +276,9 @@ def _run_one(m: Memory, program: Cells, i: int) -> int:
     if operation == _LITERAL:
         push(m, _literal(m, program, i + 2, size))
         return i + 2 + size
+    if operation == _NODE:
+        push(m, size)
+        return i + 2
     if operation == _SYMBOLS:
         _push_cells(m, program, i + 2, size)
         push(m, symbols(m, top))

@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "0"
+KERNELS = "470c1b51fb5dbe75"
 
 
 @inner

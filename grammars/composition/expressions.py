@@ -1,7 +1,7 @@
 """Walking through expressions, and rules under other names."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from constrain.grammars import ir
 from constrain.grammars.analysis import parts_of
@@ -12,13 +12,13 @@ __all__ = ["postorder", "renamed", "rewritten"]
 def postorder(expression: ir.Expression) -> list[ir.Expression]:
     """An expression and all below it, parts first; what stands in two places is there twice.
 
-    Objects and lists have no parts here: they refer to rules by name.
+    Objects, lists and bindings have no parts here.
     """
     order, pending = [], [expression]
     while pending:
         node = pending.pop()
         order.append(node)
-        if not isinstance(node, ir.Members | ir.Items):
+        if not isinstance(node, ir.Members | ir.Items | ir.Binding):
             pending.extend(parts_of(node))
     order.reverse()
     return order
@@ -42,6 +42,29 @@ def rewritten(expression: ir.Expression, leaf: Callable[[ir.Expression], ir.Expr
     return made[id(expression)]
 
 
+@dataclass(frozen=True, slots=True)
+class _RenamedFollower:
+    """What a follower says, referring to rules whose names have a prefix."""
+
+    after: ir.Follower
+    prefix: str
+
+    def __call__(self, text: bytes) -> ir.Expression:
+        return renamed(self.after(text), self.prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class _RenamedRule:
+    """A rule that is made late, referring to rules whose names have a prefix."""
+
+    rule: ir.Later
+    prefix: str
+
+    def expression(self) -> ir.Expression:
+        """The right-hand side of the rule."""
+        return renamed(self.rule.expression(), self.prefix)
+
+
 def renamed(expression: ir.Expression, prefix: str) -> ir.Expression:
     """The expression, referring to rules whose names have a prefix."""
 
@@ -58,6 +81,11 @@ def renamed(expression: ir.Expression, prefix: str) -> ir.Expression:
                 return replace(node, keys=keys, others=others)
             case ir.Items():
                 return replace(node, first=tuple(prefix + old for old in node.first), rest=name(node.rest))
+            case ir.Binding(part, after, following):
+                part, following = renamed(part, prefix), renamed(following, prefix)
+                return replace(node, part=part, after=_RenamedFollower(after, prefix), following=following)
+            case ir.Late(rule):
+                return ir.Late(_RenamedRule(rule, prefix))
         return node
 
     return rewritten(expression, leaf)

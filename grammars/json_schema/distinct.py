@@ -1,8 +1,8 @@
 """Arrays whose items differ from each other (`uniqueItems`).
 
-Which items are left depends on all that were read, so no context-free grammar says it.  Two cases are decided here:
-items that are strings, which are to an array what names are to an object, and items of a finite domain, where the
-set of those read is a state.  Other items are refused.
+Which items are left depends on all that were read, so no context-free grammar says it.  Two cases are dealt with here:
+items that are strings, which are to an array what names are to an object, and items of a small finite domain, where the
+set of those read is a state.  For all others see `excluding`.
 """
 
 from collections.abc import Iterable
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DistinctValues", "distinct_strings", "finite_domain", "unsupported"]
 
-_MAX_VALUES = 512
-_MAX_EXAMINED = 12
+_MAX_VALUES = 10  # the sets of values are states, and lengths of texts are computed for all of them
 
 
 def unsupported(what: str) -> UnsupportedSchemaError:
@@ -83,8 +82,8 @@ def finite_domain(shape: Arrays, forms: "NormalForms") -> DistinctValues:
             raise unsupported("distinct items that are neither strings nor of a small finite domain")
         for value in values:
             found.setdefault(forms.constant(value), set()).add(place)
-    if shape.prefix and len(found) > _MAX_EXAMINED and shape.minimum > 0:
-        raise unsupported("distinct items of different kinds at different places")
+    if len(found) > _MAX_VALUES:
+        raise unsupported("distinct items that are neither strings nor of a small finite domain")
     return DistinctValues(shape, [(formula, frozenset(places)) for formula, places in found.items()])
 
 

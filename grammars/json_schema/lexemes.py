@@ -41,7 +41,7 @@ class Lexemes:
     """The lexemes of one way of writing; with `shared`, those of many grammars."""
 
     def __init__(self, options: TextOptions, *, shared: bool) -> None:
-        self._options, self._shared = options, shared
+        self.options, self._shared = options, shared
         space = options.whitespace
         self._gap = space.gap
         if shared:
@@ -83,12 +83,19 @@ class Lexemes:
         return known
 
     def _new_scalar(self, values: Values, nested: bool) -> ir.Terminal | None:
+        found = None
+        if values.numbers:
+            options = self.options
+            found = numbers.language(values.numbers, exponent=options.exponent, fraction=options.fraction)
+        return self.scalar_with(values, found, nested)
+
+    def scalar_with(self, values: Values, number: Regular | None, nested: bool) -> ir.Terminal | None:
+        """The same, with a language of numbers instead of theirs."""
         texts = [b"null"] if values.null else []
         texts += [b"true" if one else b"false" for one in sorted(values.booleans)]
         parts: list[Regular] = [Words(tuple(texts))] if texts else []
-        if values.numbers:
-            options = self._options
-            parts.append(numbers.language(values.numbers, exponent=options.exponent, fraction=options.fraction))
+        if number is not None:
+            parts.append(number)
         if not strings.is_empty(values.strings):
             parts.append(self._string(values.strings))
         if not parts:
@@ -98,7 +105,7 @@ class Lexemes:
     def _string(self, language: Regular) -> Regular:
         if language is strings.ANY:
             return self._any_string
-        return Concatenation((Literal(b'"'), JsonString(language, self._options.any_escape)))
+        return Concatenation((Literal(b'"'), JsonString(language, self.options.any_escape)))
 
 
 _shared: dict[tuple[int, bool, bool, bool], Lexemes] = {}

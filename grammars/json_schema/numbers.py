@@ -5,7 +5,7 @@ languages of JSON numbers; see `regular.Decimals` and `regular.Multiples` for wh
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -37,10 +37,13 @@ __all__ = [
     "among",
     "between",
     "complement",
+    "either",
     "intersection",
     "language",
     "listed",
     "multiples",
+    "split",
+    "texts_of",
     "union",
 ]
 
@@ -227,6 +230,15 @@ def complement(numbers: Numbers) -> Numbers:
     return result
 
 
+def split(piece: Piece, point: Fraction) -> Numbers:
+    """Numbers of a piece but for one."""
+    if (piece.low is not None and point < piece.low) or (piece.high is not None and point > piece.high):
+        return (piece,)
+    below = _settled(replace(piece, high=point, strict_high=True)) if piece.low != point else ()
+    above = _settled(replace(piece, low=point, strict_low=True)) if piece.high != point else ()
+    return below + above
+
+
 def _gaps(intervals: list[Piece]) -> Numbers:
     """Numbers within none of the bounds."""
     gaps: list[Piece] = []
@@ -261,13 +273,18 @@ def _outside(condition: Piece) -> Numbers:
 
 def language(numbers: Numbers, *, exponent: bool = True, fraction: bool = True) -> Regular:
     """The texts that denote a number of the set; without exponents or points where those are not wanted."""
-    parts = [part for piece in numbers for part in _signed(piece, exponent, fraction)]
+    return either([part for piece in numbers for part in texts_of(piece, exponent, fraction)])
+
+
+def either(parts: Sequence[Regular]) -> Regular:
+    """The union of languages."""
     if not parts:
         return Empty()
     return parts[0] if len(parts) == 1 else Union(tuple(parts))
 
 
-def _signed(piece: Piece, exponent: bool, fraction: bool) -> list[Regular]:
+def texts_of(piece: Piece, exponent: bool, fraction: bool) -> list[Regular]:
+    """The texts that denote a number of a piece, those without a sign and those with one."""
     if piece.plain:
         exponent = fraction = False
     parts: list[Regular] = []

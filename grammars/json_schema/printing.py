@@ -11,9 +11,11 @@ from constrain.grammars import ir
 from constrain.grammars.analysis import references_of
 from constrain.grammars.errors import UnsatisfiableConstraintError, UnsupportedSchemaError
 from constrain.grammars.json_schema import strings
+from constrain.grammars.json_schema.array_frames import ArrayRules
 from constrain.grammars.json_schema.array_machines import ArrayMachine
 from constrain.grammars.json_schema.array_machines import State as MachineState
 from constrain.grammars.json_schema.distinct import DistinctValues, distinct_strings, finite_domain, unsupported
+from constrain.grammars.json_schema.excluding import Exclusions
 from constrain.grammars.json_schema.formulas import FALSE, Formula
 from constrain.grammars.json_schema.lexemes import TextOptions, lexemes_of
 from constrain.grammars.json_schema.normal_forms import NormalForms
@@ -30,11 +32,13 @@ class Printer:
     """Makes the rules of a grammar from the formulas of a schema."""
 
     def __init__(self, forms: NormalForms, options: TextOptions) -> None:
-        self._forms, self._options = forms, options
+        self.forms, self._options = forms, options
         self._machines: list[tuple[ArrayMachine, dict[MachineState, bool]]] = []
         self._distinct: list[DistinctValues] = []
         self._numbers: dict[object, int] = {}
-        self._lexemes = lexemes_of(options)
+        self.lexemes = lexemes_of(options)
+        self._exclusions = Exclusions(self)
+        self._unique: dict[Arrays, ArrayRules] = {}
         self._place: Formula = FALSE  # the formula whose rule was asked for last, for messages
 
     def rule(self, name: str) -> ir.Expression:
@@ -52,7 +56,7 @@ class Printer:
     def print_everything(self, start: str) -> None:
         """Make every rule once, for the errors that only come up then."""
         pending, seen = [start], {start}
-        machines = 0
+        machines, unique = 0, 0
         while pending:
             name = pending.pop()
             names = [one for one in references_of(self.rule(name)) if one[0] == "v"]
@@ -64,6 +68,9 @@ class Printer:
                     if self._inhabited(formula)
                 ]
             machines = len(self._machines)
+            for rules in list(self._unique.values())[unique:]:
+                names += map(self._nested, rules.formulas())
+            unique = len(self._unique)
             fresh = [one for one in dict.fromkeys(names) if one not in seen]
             seen.update(fresh)
             pending += fresh
@@ -71,21 +78,21 @@ class Printer:
     # Values
 
     def _value(self, formula: Formula, nested: bool) -> ir.Expression:
-        values = self._forms.values(formula)
+        values = self.forms.values(formula)
         parts: list[ir.Expression] = []
-        scalar = self._lexemes.scalar(values, nested)
+        scalar = self.lexemes.scalar(values, nested)
         if scalar is not None:
             parts.append(scalar)
-        parts += [self._array(array, nested) for array in values.arrays]
+        parts += [self.array(array, nested) for array in values.arrays]
         for shape in values.objects:
-            parts += [self._object(one, nested) for one in settled_objects(shape, self._forms)]
+            parts += [self.object(one, nested) for one in settled_objects(shape, self.forms)]
         parts = [part for part in parts if part is not _NO_TEXT]
         if not parts:
             raise UnsatisfiableConstraintError("no value obeys the schema")
         return parts[0] if len(parts) == 1 else ir.Alternation(tuple(parts))
 
     def _inhabited(self, formula: Formula) -> bool:
-        return self._forms.is_inhabited(formula)
+        return self.forms.is_inhabited(formula)
 
     @staticmethod
     def _nested(formula: Formula) -> str:
@@ -93,7 +100,7 @@ class Printer:
 
     # Objects
 
-    def _object(self, shape: Objects, nested: bool) -> ir.Expression:
+    def object(self, shape: Objects, nested: bool) -> ir.Expression:
         """The objects of a settled shape.
 
         Names whose values nothing satisfies are no keys, but they are not free for other members either.
@@ -122,11 +129,11 @@ class Printer:
             minimum=minimum,
             maximum=maximum if others or (maximum is not None and maximum < len(keys)) else None,
             ordered=self._options.ordered,
-            open=self._lexemes.open_object[nested],
-            close=self._lexemes.close_object,
-            comma=self._lexemes.comma,
-            colon=self._lexemes.colon,
-            key_prefix=self._lexemes.key_prefix,
+            open=self.lexemes.open_object[nested],
+            close=self.lexemes.close_object,
+            comma=self.lexemes.comma,
+            colon=self.lexemes.colon,
+            key_prefix=self.lexemes.key_prefix,
             any_escape=self._options.any_escape,
         )
 
@@ -146,15 +153,16 @@ class Printer:
 
     # Arrays
 
-    def _array(self, shape: Arrays, nested: bool) -> ir.Expression:
-        shape = self._without_impossible_items(shape)
+    def array(self, shape: Arrays, nested: bool) -> ir.Expression:
+        """The arrays of a shape."""
+        shape = self.without_impossible_items(shape)
         if shape.is_void():
             return _NO_TEXT
         limit = shape.limit()
         if shape.unique and (limit is None or limit > 1):
             return self._array_of_distinct(shape, nested)
         if shape.repeating:
-            shape = self._relaxed(shape, unsupported("arrays in which some item repeats"))
+            shape = self.without_unsupported(shape, unsupported("arrays in which some item repeats"))
         if shape.contains:
             return self._counted_array(shape, nested)
         first = [self._nested(formula) for formula in shape.prefix[:limit]]
@@ -164,12 +172,12 @@ class Printer:
             rest,
             shape.minimum,
             limit,
-            self._lexemes.open_array[nested],
-            self._lexemes.close_array,
-            self._lexemes.comma,
+            self.lexemes.open_array[nested],
+            self.lexemes.close_array,
+            self.lexemes.comma,
         )
 
-    def _without_impossible_items(self, shape: Arrays) -> Arrays:
+    def without_impossible_items(self, shape: Arrays) -> Arrays:
         """The shape with FALSE for what nothing satisfies."""
         prefix = tuple(formula if self._inhabited(formula) else FALSE for formula in shape.prefix)
         rest = shape.rest if self._inhabited(shape.rest) else FALSE
@@ -180,7 +188,7 @@ class Printer:
     def _counted_array(self, shape: Arrays, nested: bool) -> ir.Expression:
         number = self._numbers.get(shape)
         if number is None:
-            machine = ArrayMachine(shape, self._forms.formulas)
+            machine = ArrayMachine(shape, self.forms.formulas)
             items = {formula for state in machine.states() for formula, _ in machine.options(state)}
             live = machine.live_states({formula: self._inhabited(formula) for formula in items})
             number = self._numbers[shape] = len(self._machines)
@@ -189,14 +197,14 @@ class Printer:
         if not live[machine.start]:
             return _NO_TEXT
         start = ir.Alternation(tuple(self._machine_steps(number, machine.start, ())))
-        return ir.Sequence((self._lexemes.open_array[nested], start))
+        return ir.Sequence((self.lexemes.open_array[nested], start))
 
     def _machine_rule(self, number: int, state: MachineState) -> ir.Expression:
-        return ir.Alternation(tuple(self._machine_steps(number, state, (self._lexemes.comma,))))
+        return ir.Alternation(tuple(self._machine_steps(number, state, (self.lexemes.comma,))))
 
     def _machine_steps(self, number: int, state: MachineState, before: tuple[ir.Terminal, ...]) -> list[ir.Expression]:
         machine, live = self._machines[number]
-        steps: list[ir.Expression] = [self._lexemes.close_array] if machine.may_end(state) else []
+        steps: list[ir.Expression] = [self.lexemes.close_array] if machine.may_end(state) else []
         for formula, following in machine.options(state):
             if live[following] and self._inhabited(formula):
                 index, counts = following
@@ -207,26 +215,34 @@ class Printer:
     # Arrays of distinct items
 
     def _array_of_distinct(self, shape: Arrays, nested: bool) -> ir.Expression:
-        language = distinct_strings(shape, self._forms)
+        language = distinct_strings(shape, self.forms)
         if language is not None:
             return self._distinct_strings(shape, language, nested)
         number = self._numbers.get(shape)
         if number is None:
             try:
-                domain = finite_domain(shape, self._forms)
-            except UnsupportedSchemaError as error:
-                return self._array(self._relaxed(shape, error), nested)
+                domain = finite_domain(shape, self.forms)
+            except UnsupportedSchemaError:
+                return self._any_distinct(shape, nested)
             self._distinct.append(domain)
             number = self._numbers[shape] = len(self._distinct) - 1
         domain = self._distinct[number]
         if not domain.is_live(0, 0):
             return _NO_TEXT
         start = ir.Alternation(tuple(self._distinct_steps(number, 0, 0, ())))
-        return ir.Sequence((self._lexemes.open_array[nested], start))
+        return ir.Sequence((self.lexemes.open_array[nested], start))
 
-    def _relaxed(self, shape: Arrays, error: UnsupportedSchemaError) -> Arrays:
+    def _any_distinct(self, shape: Arrays, nested: bool) -> ir.Expression:
+        """Distinct items of any kind."""
+        rules = self._exclusions.array_rules(shape)
+        if rules is None:
+            return _NO_TEXT
+        self._unique[shape] = rules
+        return self._exclusions.distinct_array(rules, nested)
+
+    def without_unsupported(self, shape: Arrays, error: UnsupportedSchemaError) -> Arrays:
         """The shape without what cannot be enforced, where the caller wants to go on."""
-        relaxed, place = self._forms.relaxed, self._forms.pointer(self._place)
+        relaxed, place = self.forms.relaxed, self.forms.pointer(self._place)
         if relaxed is None:
             raise UnsupportedSchemaError(error.reason, pointer=place, keyword="uniqueItems") from error
         note = ir.Relaxation(place, "uniqueItems", error.reason)
@@ -235,13 +251,13 @@ class Printer:
         return replace(shape, unique=False, repeating=False)
 
     def _distinct_rule(self, number: int, seen: int, count: int) -> ir.Expression:
-        return ir.Alternation(tuple(self._distinct_steps(number, seen, count, (self._lexemes.comma,))))
+        return ir.Alternation(tuple(self._distinct_steps(number, seen, count, (self.lexemes.comma,))))
 
     def _distinct_steps(
         self, number: int, seen: int, count: int, before: tuple[ir.Terminal, ...]
     ) -> list[ir.Expression]:
         domain = self._distinct[number]
-        steps: list[ir.Expression] = [self._lexemes.close_array] if domain.may_end(count) else []
+        steps: list[ir.Expression] = [self.lexemes.close_array] if domain.may_end(count) else []
         for formula, following in domain.options(seen, count):
             rule = ir.Reference(f"d{number}.{following}.{count + 1}")
             steps.append(ir.Sequence((*before, ir.Reference(self._nested(formula)), rule)))
@@ -261,10 +277,10 @@ class Printer:
             minimum=shape.minimum,
             maximum=limit,
             ordered=False,
-            open=self._lexemes.open_array[nested],
-            close=self._lexemes.close_array,
-            comma=self._lexemes.comma,
-            colon=self._lexemes.colon,
-            key_prefix=self._lexemes.key_prefix,
+            open=self.lexemes.open_array[nested],
+            close=self.lexemes.close_array,
+            comma=self.lexemes.comma,
+            colon=self.lexemes.colon,
+            key_prefix=self.lexemes.key_prefix,
             any_escape=self._options.any_escape,
         )

@@ -32,6 +32,7 @@ __all__ = [
     "is_empty",
     "length_between",
     "union",
+    "without",
     "words",
 ]
 
@@ -154,12 +155,28 @@ def complement(language: Regular) -> Regular:
     return Intersection((ANY, Complement(language)))
 
 
+def without(language: Regular, texts: Iterable[bytes]) -> Regular:
+    """Strings of a language but for a few."""
+    taken = tuple(texts)
+    if isinstance(language, Empty) or not taken:
+        return language
+    if isinstance(language, Words):
+        excluded = set(taken)
+        kept = tuple(text for text in language.words if text not in excluded)
+        return Words(kept) if kept else NONE
+    if isinstance(language, Without):
+        return Without(language.part, language.words + taken)
+    return Without(language, taken)
+
+
 def finite_words(language: Regular, limit: int = 1000) -> tuple[bytes, ...] | None:
     """The strings of a language, or None when there are more than `limit`."""
     if isinstance(language, Empty):
         return ()
     if isinstance(language, Words):
         return language.words if len(language.words) <= limit else None
+    if isinstance(language, Repetition) and language.maximum == 0:
+        return (b"",)
     if _is_simple(language):
         return None
     known = _listed.get(id(language))

@@ -101,10 +101,10 @@ def test_every_class_is_written_and_read() -> None:
 
 
 def test_every_class_is_known() -> None:
-    """Whatever the two modules define as an expression can be written."""
+    """Whatever the two modules define as an expression can be written, but for what holds functions."""
     for module, base in ((ir, ir.Expression), (regular, regular.Regular)):
         classes = {c for _, c in inspect.getmembers(module, inspect.isclass) if issubclass(c, base) and c is not base}
-        assert classes <= set(_FIELDS)
+        assert classes - {ir.Binding, ir.Late} <= set(_FIELDS)
 
 
 @examples(100)
