@@ -5,13 +5,13 @@ white space is part of the productions (see spacing).  docs/grammars.md says wha
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
 
 from constrain.grammars import ir
 from constrain.grammars.errors import GrammarError
-from constrain.grammars.library import data_formats, named, programming, python, sql
+from constrain.grammars.library import data_formats, fol, named, pddl, programming, python, sql, xml
 
 __all__ = ["grammar", "grammar_names"]
 
@@ -19,14 +19,17 @@ _LIBRARY: dict[str, Callable[..., ir.Grammar]] = {
     "arithmetic": named.arithmetic,
     "c": programming.c,
     "csv": data_formats.csv,
+    "fol": fol.fol,
     "go": programming.go,
     "java": programming.java,
     "javascript": programming.javascript,
     "json": named.json,
+    "pddl": pddl.pddl,
     "python": python.python,
     "python-expression": python.python_expression,
     "sql": sql.sql,
     "toml": data_formats.toml,
+    "xml": xml.xml,
 }
 
 
@@ -46,6 +49,9 @@ def grammar(name: str, **options: Any) -> ir.Grammar:
     python              Python 3.11 modules
     csv                 CSV files (RFC 4180); ``columns=3``, ``header=["id", "name"]``, ``delimiter=";"``
     toml                TOML 1.0.0 documents
+    xml                 XML 1.0 documents; ``tags={"note": ["date"]}``, ``root="note"``
+    fol                 a formula of first-order logic; ``notation="tptp"``, ``predicates={"P": 2}``, ``closed=True``
+    pddl                PDDL 3.1 domains and problems; ``domain=text`` and ``objects={"a": "block"}`` fix names
     c                   C11 translation units, before or after the preprocessor, with some of GNU C
     go                  Go 1.19 source files
     java                compilation units of Java 17
@@ -63,17 +69,22 @@ def grammar(name: str, **options: Any) -> ir.Grammar:
 
 @lru_cache(maxsize=32)
 def _made(name: str, options: tuple[tuple[str, Hashable], ...]) -> ir.Grammar:
-    arguments: dict[str, Any] = dict(options)
-    if arguments.get("tables") is not None:
-        arguments["tables"] = dict(arguments["tables"])
+    arguments = {option: dict(value.pairs) if isinstance(value, _Table) else value for option, value in options}
     made = _LIBRARY[name](**arguments)
     return replace(made, key=repr(("library", name, options)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A mapping as something that can be a key."""
+
+    pairs: tuple[tuple[Hashable, Hashable], ...]
 
 
 def _frozen(value: Any) -> Hashable:
     """An option as something that can be a key."""
     if isinstance(value, Mapping):
-        return tuple((key, _frozen(entry)) for key, entry in value.items())
+        return _Table(tuple((key, _frozen(entry)) for key, entry in value.items()))
     if isinstance(value, Sequence) and not isinstance(value, str):
         return tuple(value)
     return cast("Hashable", value)

@@ -20,7 +20,6 @@ from constrain.grammars.regular import (
     Literal,
     Regular,
     Repetition,
-    Union,
     Without,
     Words,
 )
@@ -94,8 +93,8 @@ def fol(
     """One formula of first-order logic.
 
     notation    "unicode": ``∀x ∃y (P(x) ∧ ¬Q(f(y), c) → x = y)``; a quantifier binds as tightly as ¬, and with a point
-                behind its variable (``∀x. …``) as far as it can.  "ascii": ``all x.exists y.(P(x) & -Q(f(y)) -> x = y)``,
-                which NLTK reads.  "tptp": a FOF formula, ``! [X,Y] : (p(X) => ~ q(f(Y)))``
+                behind its variable (``∀x. …``) as far as it can.  "ascii": ``all x.(P(x) & -Q(f(c)) -> x = c)``, which
+                NLTK reads.  "tptp": a FOF formula, ``! [X,Y] : (p(X) => ~ q(f(Y)))``
     predicates  names and numbers of arguments, 0 for propositions; None: any
     functions   names and numbers of arguments, at least 1; None: any
     constants   names; None: any
@@ -206,7 +205,11 @@ class _Formulas:
 
     def _formula(self, bound: str) -> ir.Expression:
         """Operands between connectives; the last one may be a formula that reaches as far as it can."""
-        unit, wide, connective = _reference("unit", bound), _reference("wide", bound), self._sign(*self._signs.connectives)
+        unit, wide, connective = (
+            _reference("unit", bound),
+            _reference("wide", bound),
+            self._sign(*self._signs.connectives),
+        )
         return _sequence(ir.Repeat(_sequence(unit, connective)), _either(unit, wide))
 
     def _tptp_formula(self, bound: str) -> ir.Expression:
@@ -249,9 +252,7 @@ class _Formulas:
     def _variables(self, bound: str) -> list[tuple[ir.Terminal, str]]:
         if bound == "*":
             return [(self._lexeme("any variable", self._names.any_variable), bound)]
-        return [
-            (self._sign(name), "".join(sorted({*bound, str(i)}))) for i, name in enumerate(self._names.variables)
-        ]
+        return [(self._sign(name), "".join(sorted({*bound, str(i)}))) for i, name in enumerate(self._names.variables)]
 
     def _list(self, bound: str) -> ir.Expression:
         """The variables behind a quantifier of TPTP, the bracket, and the formula."""
@@ -268,9 +269,7 @@ class _Formulas:
 
     def _may_have_atoms(self, bound: str) -> bool:
         predicates = self._names.predicates
-        return (
-            predicates is None or 0 in predicates.values() or bool(self._signs.truth) or self._may_have_terms(bound)
-        )
+        return predicates is None or 0 in predicates.values() or bool(self._signs.truth) or self._may_have_terms(bound)
 
     def _atom(self, bound: str) -> ir.Expression:
         ways: list[ir.Expression] = [self._sign(sign) for sign in self._signs.truth]

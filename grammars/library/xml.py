@@ -38,9 +38,7 @@ _HEXADECIMAL = (
 ).replace("H", "[0-9a-f]")
 
 
-def xml(
-    *, tags: Sequence[str] | Mapping[str, Sequence[str]] | None = None, root: str | None = None
-) -> ir.Grammar:
+def xml(*, tags: Sequence[str] | Mapping[str, Sequence[str]] | None = None, root: str | None = None) -> ir.Grammar:
     """Well-formed XML 1.0 documents in UTF-8, without an internal subset of a document type.
 
     tags  the names of the elements; as a mapping, with the names of the attributes that each may have, at most 10,
@@ -107,14 +105,10 @@ _REFERENCE = Union(
         _join("&#x", _ZEROS, _pattern(_HEXADECIMAL), ";"),
     )
 )
-_VALUE = Union(
-    tuple(_join(quote, _any(Union((_characters("<&" + quote), _REFERENCE))), quote) for quote in "\"'")
-)
+_VALUE = Union(tuple(_join(quote, _any(Union((_characters("<&" + quote), _REFERENCE))), quote) for quote in "\"'"))
 _COMMENT = _join("<!--", _any(Union((_characters("-"), _join("-", _characters("-"))))), "-->")
 _TARGET = Intersection((_NAME, Complement(_pattern("[Xx][Mm][Ll]"))))
-_INSTRUCTION = _join(
-    "<?", _TARGET, Repetition(_join(_SPACE, _without(_any(_characters("")), "?>")), 0, 1), "?>"
-)
+_INSTRUCTION = _join("<?", _TARGET, Repetition(_join(_SPACE, _without(_any(_characters("")), "?>")), 0, 1), "?>")
 _CDATA = _join("<![CDATA[", _without(_any(_characters("")), "]]>"), "]]>")
 _TEXT = _without(Repetition(Union((_characters("<&"), _REFERENCE)), 1, None), "]]>")
 _MARKUP = Union((_COMMENT, _INSTRUCTION, _CDATA))
@@ -195,7 +189,9 @@ class _Documents:
     def _rest(self, number: int) -> ir.Expression:
         tag, attributes = self._tags[number]
         content = (ir.Repeat(ir.Sequence((self._between, ir.Reference("element")))), self._between)
-        end = ir.Sequence((_terminal("open", _MAYBE_SPACE, ">"), *content, _terminal("end", f"</{tag}", _MAYBE_SPACE, ">")))
+        end = ir.Sequence(
+            (_terminal("open", _MAYBE_SPACE, ">"), *content, _terminal("end", f"</{tag}", _MAYBE_SPACE, ">"))
+        )
         ways = ir.Alternation((_terminal("empty", _MAYBE_SPACE, "/>"), end))
         if attributes is None:
             named = ir.Repeat(ir.Sequence((_terminal("name", _SPACE, _NAME), self._value)))
