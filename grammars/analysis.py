@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from constrain.grammars import ir
 from constrain.grammars.automata.language import Language
+from constrain.grammars.emptiness import told_by_structure
 from constrain.grammars.errors import GrammarSyntaxError, UnsatisfiableConstraintError
 from constrain.grammars.regular import Regular, Without
 
@@ -75,9 +76,10 @@ class TerminalFacts:
     def of(self, regular: Regular) -> tuple[bool, bool]:
         """(nullable, reads)"""
         if id(regular) not in self._known:
-            nullable = b"" in Language(regular)
-            reads = not Language(Without(regular, (b"",))).is_empty()
-            self._known[id(regular)] = (regular, (nullable, reads))
+            facts = told_by_structure(regular)
+            if facts is None:
+                facts = b"" in Language(regular), not Language(Without(regular, (b"",))).is_empty()
+            self._known[id(regular)] = (regular, facts)
         return self._known[id(regular)][1]
 
 
