@@ -11,6 +11,9 @@ lexeme may have ended in; each rule is copied for the state before it and the st
 Shamir (1961) intersect a grammar with an automaton.  Brackets may change which space is allowed inside them (lines
 end within Python's brackets only), or forbid it (replacement fields of f-strings).
 
+Comments may stand where space may.  They are a rule of their own, so that a lexeme is not read once with a comment
+before it and once without, and are kept apart as lexemes are (``- --`` before the end of a line).
+
 Only copies that are reached from the start and derive some text are made.
 """
 
@@ -43,12 +46,14 @@ class Layout:
     brackets   by the name of the opening terminal; where no space is allowed, nothing is kept apart and brackets
                change nothing
     around     whether space may also stand before the first lexeme and behind the last
+    comment    a comment; None: there are none
     """
 
     space: Regular | None
     apart: tuple[tuple[Ranges, Ranges], ...] = ()
     brackets: Mapping[str, Bracket] = field(default_factory=dict)
     around: bool = False
+    comment: Regular | None = None
 
 
 _State = frozenset[int]
@@ -58,6 +63,9 @@ _Place = tuple[Regular | None, _State | None]
 """The space allowed, and the state; None before the first lexeme of a text, where no space is."""
 
 _Key = tuple[str, _Place]
+
+_COMMENTS = "comments"
+_COMMENTS_APART = "comments apart"
 
 
 class _Boundaries:
@@ -89,7 +97,8 @@ class _Spacing:
     def __init__(self, grammar: ir.Grammar, layout: Layout) -> None:
         self._grammar, self._layout = grammar, layout
         self._boundaries = _Boundaries(layout.apart)
-        self._terminals: dict[tuple[int, Regular | None, bool], ir.Terminal] = {}
+        self._comment = None if layout.comment is None else ir.Terminal(layout.comment, "COMMENT")
+        self._terminals: dict[tuple[int, Regular | None, bool, bool], ir.Expression] = {}
         self._ends: dict[_Key, set[_State]] = {}
         self._references: dict[tuple[_Key, _State], ir.Reference] = {}
 
@@ -102,8 +111,9 @@ class _Spacing:
             tuple(self._reference((start, place), end) for end in self._ends[start, place])
         )
         if self._layout.around and space is not None:
-            whole = ir.Sequence((whole, ir.Repeat(ir.Terminal(space), 0, 1)))
-        rules: dict[str, ir.Expression] = {start: whole}
+            last = [] if self._comment is None else [ir.Repeat(ir.Reference(_COMMENTS), 0, 1)]
+            whole = ir.Sequence((whole, *last, ir.Repeat(ir.Terminal(space), 0, 1)))
+        rules: dict[str, ir.Expression] = {start: whole, **self._comments()}
         for (name, before), ends in self._ends.items():
             for after, expression in self._copies(self._grammar.rules[name], before).items():
                 if after in ends:
@@ -138,16 +148,33 @@ class _Spacing:
                 return self._sequence(parts, place)
         raise TypeError(f"{type(expression).__name__} is not made by the Lark front-end")
 
-    def _terminal(self, terminal: ir.Terminal, place: _Place) -> ir.Terminal:
-        """The terminal with the space before it."""
+    def _terminal(self, terminal: ir.Terminal, place: _Place) -> ir.Expression:
+        """The terminal with the space, and the comments, before it."""
         space, state = place
         if space is None or state is None:
             return terminal
-        key = id(terminal), space, bool(state & self._boundaries.of(terminal)[0])
+        comment_apart = self._comment is not None and bool(state & self._boundaries.of(self._comment)[0])
+        key = id(terminal), space, bool(state & self._boundaries.of(terminal)[0]), comment_apart
         if key not in self._terminals:
-            gap = space if key[2] else Repetition(space, 0, 1)
-            self._terminals[key] = ir.Terminal(Concatenation((gap, terminal.regular)), terminal.name)
+            optional = _behind(Repetition(space, 0, 1), terminal)
+            made: ir.Expression = _behind(space, terminal) if key[2] else optional
+            if self._comment is not None:
+                comments = ir.Reference(_COMMENTS_APART if comment_apart else _COMMENTS)
+                made = ir.Alternation((made, ir.Sequence((comments, optional))))
+            self._terminals[key] = made
         return self._terminals[key]
+
+    def _comments(self) -> dict[str, ir.Expression]:
+        """The rules of one comment or more, with the space between them and before."""
+        space = self._layout.space
+        if self._comment is None or space is None:
+            return {}
+        more = ir.Reference(_COMMENTS)
+        near, apart = _behind(Repetition(space, 0, 1), self._comment), _behind(space, self._comment)
+        return {
+            name: ir.Alternation((first, ir.Sequence((first, more))))
+            for name, first in ((_COMMENTS, near), (_COMMENTS_APART, apart))
+        }
 
     def _sequence(self, parts: tuple[ir.Expression, ...], place: _Place) -> dict[_State, ir.Expression]:
         space, first = place
@@ -167,6 +194,10 @@ class _Spacing:
                 opened.append((bracket.close, space))
                 space = bracket.space
         return {state: ir.Sequence(copies) for state, copies in reached.items() if state is not None}
+
+
+def _behind(space: Regular, terminal: ir.Terminal) -> ir.Terminal:
+    return ir.Terminal(Concatenation((space, terminal.regular)), terminal.name)
 
 
 def _one(ways: list[tuple[ir.Expression, ...]]) -> tuple[ir.Expression, ...]:

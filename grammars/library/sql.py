@@ -1,119 +1,164 @@
-"""Queries in SQL, with names free or fixed."""
+"""SQL: three dialects, queries or all statements, with names free or those of a database."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from typing import Literal
 
 from constrain.grammars import ir
-from constrain.grammars.automata.language import Language
+from constrain.grammars.analysis import parts_of
 from constrain.grammars.errors import GrammarError
+from constrain.grammars.library import sql_words
 from constrain.grammars.library.sources import source, space
 from constrain.grammars.library.spacing import Layout, spaced
+from constrain.grammars.library.sql_beginnings import shared_beginnings
+from constrain.grammars.library.sql_names import any_case, fixed_functions, fixed_names
+from constrain.grammars.library.sql_schema import tables_of
 from constrain.grammars.regex import regex_language
-from constrain.grammars.regular import Automaton, Complement, Intersection, Literal, Regular, Words
+from constrain.grammars.regular import Complement, Intersection, Ranges, Regular
 
 __all__ = ["sql"]
 
-_SPACE = ((0x09, 0x0A), (0x20, 0x20))
-_WORD_OR_QUOTE = ((0x22, 0x22), (0x27, 0x27), (0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
-_MINUS = ((0x2D, 0x2D),)
+_AGGREGATES = ("COUNT", "SUM", "AVG", "MIN", "MAX")
+_MINUS: Ranges = ((0x2D, 0x2D),)
+_FLAT_BLOCK = r"/\*([^*/\x00]|/+[^*/\x00]|\*+[^*/\x00])*/*\*+/"  # none begins within it: PostgreSQL's are nested
 
-_POINT, _STAR = ir.Terminal(Literal(b"."), "POINT"), ir.Terminal(Literal(b"*"), "STAR")
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """What is said outside a dialect's productions.
+
+    source   the grammar's file
+    near     what lexemes that must be kept apart begin and end with, beside minus signs
+    words    by the names of terminals, the words that they are not
+    blanks   white space
+    block    a comment that is not ended by the end of its line
+    folds    whether a name without quotes is read in small letters
+    """
+
+    source: str
+    near: Ranges
+    words: Mapping[str, str] = field(default_factory=dict)
+    blanks: Ranges = ((0x09, 0x0A), (0x0C, 0x0D), (0x20, 0x20))
+    block: str = _FLAT_BLOCK
+    folds: bool = False
+
+
+_WORD_OR_QUOTE: Ranges = ((0x22, 0x22), (0x27, 0x27), (0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
+_OR_DOLLAR: Ranges = (
+    *((0x22, 0x22), (0x24, 0x24), (0x27, 0x27), (0x30, 0x39)),
+    *((0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A), (0x80, 0xFF)),
+)
+_OR_BACKTICK: Ranges = (
+    *((0x22, 0x22), (0x24, 0x24), (0x27, 0x27), (0x30, 0x39)),
+    *((0x41, 0x5A), (0x5F, 0x7A), (0x80, 0xFF)),
+)
+
+_DIALECTS = {
+    "common": _Dialect("sql", _WORD_OR_QUOTE, blanks=((0x09, 0x0A), (0x20, 0x20))),
+    "sqlite": _Dialect(
+        "sql_sqlite", _OR_BACKTICK, {"WORD": sql_words.SQLITE}, block=r"/\*([^*\x00]|\*+[^*/\x00])*\*+/"
+    ),
+    "postgresql": _Dialect(
+        "sql_postgresql",
+        _OR_DOLLAR,
+        {
+            "WORD": sql_words.POSTGRESQL,
+            "FUNCTION_WORD": sql_words.POSTGRESQL_FUNCTIONS,
+            "LABEL_WORD": sql_words.POSTGRESQL_LABELS,
+            "TARGET_WORD": sql_words.POSTGRESQL + "SET",
+            "WINDOW_WORD": sql_words.POSTGRESQL + "PARTITION RANGE ROWS GROUPS",
+        },
+        folds=True,
+    ),
+}
+
+_STATEMENTS = {"query": "one_query", "statement": "one_statement", "script": "script"}
+
+Tables = Mapping[str, Sequence[str]] | str | PathLike[str] | sqlite3.Connection
 
 
 def sql(
     *,
-    tables: Mapping[str, Sequence[str]] | None = None,
+    dialect: Literal["common", "sqlite", "postgresql"] = "common",
+    statements: Literal["query", "statement", "script"] = "query",
+    comments: bool = False,
+    tables: Tables | None = None,
+    ctes: Sequence[str] = (),
     functions: Sequence[str] | None = None,
     max_space: int | None = None,
 ) -> ir.Grammar:
-    """SELECT queries.
+    """SQL: queries, and in the dialects of SQLite and PostgreSQL other statements.
 
-    tables      names of the tables and of their columns: no others are used.  A table's name is followed by columns
-                of its own only; an alias, which is any other name, by any column.  Whether a table is among those
-                queried is not checked
+    dialect     "common", the queries that SQLite, PostgreSQL and MySQL share; "sqlite" (3.40); "postgresql" (16)
+    statements  one query, one statement of any kind, or a script: statements with semicolons between them
+    comments    whether comments may stand between words and signs, and white space around the text
+    tables      names of the tables and of their columns, or a SQLite database, as a file or a connection, that has
+                them: no others are used.  A table's name is followed by columns of its own only; an alias, which is any
+                other name, by any column.  Whether a table is among those queried is not checked
+    ctes        with `tables`, the names that WITH may define
     functions   names of the functions that may be called, besides the aggregates COUNT, SUM, AVG, MIN and MAX, in
                 capital or small letters; None: any
-    max_space   the most white space between two words or signs
+    max_space   the most white space between two words or signs; not with comments
 
-    Raises GrammarError for an empty name.
+    Raises GrammarError for an empty name, an unknown dialect, or statements that a dialect does not have, and
+    sqlite3.Error for a file that is not a database.
     """
-    base = source("sql")
-    rules = dict(base.rules)
+    if dialect not in _DIALECTS or statements not in _STATEMENTS:
+        raise GrammarError(f"there is no dialect {dialect!r} with statements={statements!r}")
+    about = _DIALECTS[dialect]
+    base = _with_words(source(about.source), about.words)
+    if _STATEMENTS[statements] not in base.rules:
+        raise GrammarError(f"the dialect {dialect!r} has queries only, no statements={statements!r}")
+    word = _word(base)
+    rules = {**base.rules, base.start: ir.Reference(_STATEMENTS[statements])}
     if functions is not None:
-        rules["function"] = _functions(["COUNT", "SUM", "AVG", "MIN", "MAX", *functions])
+        rules["function"] = fixed_functions([*_AGGREGATES, *functions], word)
     if tables is not None:
-        rules |= _fixed(tables, _word(base))
-    apart = ((_WORD_OR_QUOTE, _WORD_OR_QUOTE), (_MINUS, _MINUS))
-    return spaced(replace(base, rules=rules), Layout(space(_SPACE, max_space), apart))
+        known = tables if isinstance(tables, Mapping) else tables_of(tables)
+        rules |= fixed_names(known, ctes, word, str.islower if about.folds else bool)
+    return _laid_out(replace(base, rules=shared_beginnings(rules)), about, comments=comments, max_space=max_space)
 
 
-def _word(base: ir.Grammar) -> Regular:
+def _laid_out(grammar: ir.Grammar, about: _Dialect, *, comments: bool, max_space: int | None) -> ir.Grammar:
+    """The grammar with white space and comments."""
+    apart = ((about.near, about.near), (_MINUS, _MINUS))
+    blanks = space(about.blanks, max_space)
+    if not comments:
+        return spaced(grammar, Layout(blanks, apart))
+    if max_space is not None:
+        raise GrammarError("max_space is for SQL without comments")
+    comment = regex_language(rf"--[^\n\r\x00]*[\n\r]|{about.block}")
+    made = spaced(grammar, Layout(blanks, apart, around=True, comment=comment))
+    last = ir.Repeat(ir.Terminal(regex_language(r"--[^\n\r\x00]*"), "LAST_COMMENT"), 0, 1)
+    return replace(made, rules={**made.rules, made.start: ir.Sequence((made.rules[made.start], last))})
+
+
+def _with_words(grammar: ir.Grammar, words: Mapping[str, str]) -> ir.Grammar:
+    """The grammar with its words less the reserved ones, in capital and small letters."""
+    known: dict[int, ir.Terminal] = {}
+    reserved = {name: Complement(any_case(text.split())) for name, text in words.items()}
+
+    def changed(node: ir.Expression) -> ir.Expression:
+        match node:
+            case ir.Terminal(regular, name) if name in reserved:
+                return known.setdefault(id(node), replace(node, regular=Intersection((regular, reserved[name]))))
+            case ir.Sequence(parts):
+                return ir.Sequence(tuple(map(changed, parts)))
+            case ir.Alternation(parts):
+                return ir.Alternation(tuple(map(changed, parts)))
+        return node
+
+    return replace(grammar, rules={rule: changed(expression) for rule, expression in grammar.rules.items()})
+
+
+def _word(grammar: ir.Grammar) -> Regular:
     """What may stand for a name without quotes."""
-    match base.rules["function"]:
-        case ir.Alternation((ir.Sequence((ir.Terminal(regular),)),)):
-            return regular
-    raise TypeError("a function's name is one terminal")
-
-
-def _functions(names: Iterable[str]) -> ir.Expression:
-    patterns = []
-    for name in names:
-        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
-            raise GrammarError(f"{name!r} is not the name of a function")
-        patterns.append(name)
-    return ir.Terminal(regex_language(f"(?ai:{'|'.join(patterns)})"), "FUNCTION")
-
-
-def _fixed(tables: Mapping[str, Sequence[str]], word: Regular) -> dict[str, ir.Expression]:
-    """The rules of names, when tables and their columns are given."""
-    plain = Language(word)
-    columns = list(dict.fromkeys(column for own in tables.values() for column in own))
-    alias = ir.Terminal(Intersection((word, Complement(_in_any_case([*tables, *columns])))), "ALIAS")
-    table, column = _either_name(tables, plain), _either_name(columns, plain)
-    qualified = [
-        ir.Sequence((_either_name([name], plain), _POINT, _either_name(own, plain))) for name, own in tables.items()
-    ]
-    return {
-        "alias": alias,
-        "table": table,
-        "column_name": column,
-        "column": ir.Alternation((column, *qualified, ir.Sequence((alias, _POINT, column)))),
-        "all_columns": ir.Sequence((ir.Alternation((table, alias)), _POINT, _STAR)),
-    }
-
-
-def _in_any_case(names: Iterable[str]) -> Regular:
-    """Those of the names that are of ASCII, in capital and small letters: others are no words."""
-    following: list[dict[str, int]] = [{}]
-    ends = set()
-    for name in names:
-        node = 0
-        for letter in name.lower() if name.isascii() else "":
-            if letter not in following[node]:
-                following[node][letter] = len(following)
-                following.append({})
-            node = following[node][letter]
-        ends.add(node)
-    rows = (
-        tuple(
-            (ord(case), ord(case), target)
-            for letter, target in row.items()
-            for case in sorted({letter, letter.upper()})
-        )
-        for row in following
-    )
-    return Automaton(tuple(rows), tuple(node in ends for node in range(len(following))))
-
-
-def _either_name(names: Iterable[str], plain: Language) -> ir.Expression:
-    """Any of the names, in quotes or, where that can be, without."""
-    texts: list[bytes] = []
-    for name in names:
-        if not name or "\x00" in name:
-            raise GrammarError(f"{name!r} is not a name in SQL")
-        quoted = name.replace('"', '""')
-        texts.append(f'"{quoted}"'.encode())
-        if name.encode() in plain:
-            texts.append(name.encode())
-    return ir.Terminal(Words(tuple(sorted(set(texts)))), "NAME") if texts else ir.Alternation(())
+    pending = [grammar.rules["alias"]]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ir.Terminal) and node.name == "WORD":
+            return node.regular
+        pending.extend(parts_of(node))
+    raise TypeError("an alias is a word")
