@@ -98,7 +98,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "470c1b51fb5dbe75"
+KERNELS = "9c91b65457d89cc8"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
@@ -318,7 +318,9 @@ def _add_pooled(
     bits = memory_at(row[POOL_BITS])
     for word in range(view[WORDS]):
         mask[word] = mask[word] | bits[word]
-    after = _after_exit(m, parser, terminal, 0, tail)
+    after = 0
+    if row[POOL_COUNT] > 0:  # else what follows is not asked for, which may be a rule that has not been made
+        after = _after_exit(m, parser, terminal, 0, tail)
     if after > 0 and m[STATUS] == OK:
         _add_suffixes(m, after, m[record + 1], row, view, mask, doubts)
     for i in range(first, last):

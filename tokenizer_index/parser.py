@@ -74,7 +74,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "470c1b51fb5dbe75"
+KERNELS = "9c91b65457d89cc8"
 
 SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, KEYED_TEXT, CONFIGURATION = range(FIRST_FREE_KIND, FIRST_FREE_KIND + 8)
 

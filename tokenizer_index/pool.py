@@ -54,7 +54,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["Pool", "PooledRow", "content_key"]
 
-KERNELS = "470c1b51fb5dbe75"
+KERNELS = "9c91b65457d89cc8"
 
 CAPACITY = 4096
 

@@ -56,7 +56,7 @@ from constrain.grammars.automata.store import (
     store_stack,
 )
 
-KERNELS = "470c1b51fb5dbe75"
+KERNELS = "9c91b65457d89cc8"
 
 # These build on this module.
 _json_transitions = linked("json_transitions", 1)

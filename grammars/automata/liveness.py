@@ -37,7 +37,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "470c1b51fb5dbe75"
+KERNELS = "9c91b65457d89cc8"
 
 _VISITED = 32
 

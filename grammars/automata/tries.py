@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "470c1b51fb5dbe75"
+KERNELS = "9c91b65457d89cc8"
 
 
 @inner
