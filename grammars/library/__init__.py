@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from constrain.grammars import ir
 from constrain.grammars.errors import GrammarError
-from constrain.grammars.library import data_formats, fol, named, pddl, programming, python, sql, xml
+from constrain.grammars.library import data_formats, fol, named, pddl, programming, python, smiles, sql, xml
 
 __all__ = ["grammar", "grammar_names"]
 
@@ -27,6 +27,7 @@ _LIBRARY: dict[str, Callable[..., ir.Grammar]] = {
     "pddl": pddl.pddl,
     "python": python.python,
     "python-expression": python.python_expression,
+    "smiles": smiles.smiles,
     "sql": sql.sql,
     "toml": data_formats.toml,
     "xml": xml.xml,
@@ -49,7 +50,8 @@ def grammar(name: str, **options: Any) -> ir.Grammar:
     python              Python 3.11 modules
     csv                 CSV files (RFC 4180); ``columns=3``, ``header=["id", "name"]``, ``delimiter=";"``
     toml                TOML 1.0.0 documents
-    xml                 XML 1.0 documents; ``tags={"note": ["date"]}``, ``root="note"``
+    xml                 XML 1.0 documents; any tags, or ``tags={"note": ["date"]}``
+    smiles              molecules in SMILES, every ring closed
     fol                 a formula of first-order logic; ``notation="tptp"``, ``predicates={"P": 2}``, ``closed=True``
     pddl                PDDL 3.1 domains and problems; ``domain=text`` and ``objects={"a": "block"}`` fix names
     c                   C11 translation units, before or after the preprocessor, with some of GNU C
