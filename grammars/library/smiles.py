@@ -28,7 +28,7 @@ He|Li|Be|B|C|N|O|F|Ne|Na|Mg|Al|Si|P|S|Cl|Ar|K|Ca|Sc|Ti|V|Cr|Mn|Fe|Co|Ni|Cu|Zn|Ga
 |b|c|n|o|p|s|se|as|\\*
 """.replace("\n", "")
 _CHIRAL = "@(@|TH[12]|AL[12]|SP[1-3]|TB(1[0-9]?|20?|[3-9])|OH([12][0-9]?|30?|[4-9]))?"
-_CHARGE = r"\+\+|--|[+-][0-9]{0,2}"
+_CHARGE = r"\+\+|--|[+-]([1-9][0-9]?)?"
 _BRACKETS = (
     rf"\[(0|[1-9][0-9]{{0,2}})?(({_ELEMENTS})({_CHIRAL})?(H[0-9]?)?|H({_CHIRAL})?)({_CHARGE})?(:[0-9]{{1,3}})?\]"
 )
@@ -205,7 +205,7 @@ class _Behind:
     state: _State
 
     def __call__(self, text: bytes, /) -> ir.Expression:
-        match = re.fullmatch(r"(\D?)%?(\d+)", text.decode())
+        match = re.fullmatch(r"([^%\d]?)%?(\d+)", text.decode())
         if match is None:
             raise ValueError(f"{text!r} is no ring number")
         return ir.Late(self.state.behind(int(match[2]), _class_of(match[1])))
