@@ -3,8 +3,8 @@
 A ring number is opened at one atom and closed at another, and then is free again.  Which numbers are open is no
 matter of nesting, so no small context-free grammar says it.  Here the text is read from left to right by rules that
 are made on demand: a rule is what may follow in a `_State`, the numbers that are open with the atoms and bonds they
-were opened with, and the branches that are.  Where a number or a branch is opened there is a binding (`ir.Binding`),
-so that what is reached only behind it is not asked for before.
+were opened with, and the branches that are.  Behind numbers and where branches open there is a binding
+(`ir.Binding`), so that what is reached only there is not asked for before.
 
 Atoms are told apart only as far as rings need it: those that opened one that is still open.
 """
@@ -29,9 +29,8 @@ He|Li|Be|B|C|N|O|F|Ne|Na|Mg|Al|Si|P|S|Cl|Ar|K|Ca|Sc|Ti|V|Cr|Mn|Fe|Co|Ni|Cu|Zn|Ga
 """.replace("\n", "")
 _CHIRAL = "@(@|TH[12]|AL[12]|SP[1-3]|TB(1[0-9]?|20?|[3-9])|OH([12][0-9]?|30?|[4-9]))?"
 _CHARGE = r"\+\+|--|[+-]([1-9][0-9]?)?"
-_BRACKETS = (
-    rf"\[(0|[1-9][0-9]{{0,2}})?(({_ELEMENTS})({_CHIRAL})?(H[0-9]?)?|H({_CHIRAL})?)({_CHARGE})?(:[0-9]{{1,3}})?\]"
-)
+_COUNT = "(0|[1-9][0-9]{0,2})"
+_BRACKETS = rf"\[{_COUNT}?(({_ELEMENTS})({_CHIRAL})?(H[0-9]?)?|H({_CHIRAL})?)({_CHARGE})?(:{_COUNT})?\]"
 _ATOM = rf"{_BRACKETS}|Cl|Br|[BCNOPSFIbcnops*]"
 _SINGLE = "-/\\"
 _BONDS = "=#$:" + _SINGLE
@@ -160,7 +159,11 @@ class _State:
     def _closings(self) -> Iterator[ir.Expression]:
         for ring in filter(self.may_close, self.rings):
             end = Concatenation((_maybe_bond(_matching(ring.bond)), _spelled((ring.number,))))
-            yield ir.Sequence((_terminal("ring", end), _maybe(self.behind(ring.number, ""))))
+            after = self.behind(ring.number, "")
+            if after.may_end:
+                yield ir.Sequence((_terminal("ring", end), _maybe(after)))
+            else:
+                yield ir.Binding(_terminal("ring", end), _Always(after), _at_least(after.left))
 
     def _openings(self) -> Iterator[ir.Expression]:
         """Numbers of one digit and those of two, which are longer when they are closed."""
