@@ -44,7 +44,8 @@ def grammar(name: str, **options: Any) -> ir.Grammar:
 
     ==================  =====================================================================================
     json                any JSON text (RFC 8259)
-    sql                 SELECT queries; ``tables={"users": ["id", "name"]}`` and ``functions=["lower"]`` fix names
+    sql                 SELECT queries; ``dialect="sqlite"`` or ``"postgresql"``, ``statements="script"``;
+                        ``tables={"users": ["id", "name"]}`` and ``functions=["lower"]`` fix names
     arithmetic          numbers, ``+ - * / **``, parentheses; ``variables=["x"]`` and ``functions=["sqrt"]``
     python-expression   Python expressions
     python              Python 3.11 modules
@@ -66,6 +67,8 @@ def grammar(name: str, **options: Any) -> ir.Grammar:
     """
     if name not in _LIBRARY:
         raise GrammarError(f"no grammar is called {name!r}; there are {', '.join(grammar_names())}")
+    if name == "sql" and options.get("tables") is not None:
+        options["tables"] = sql.tables_of(options["tables"])
     return _made(name, tuple((option, _frozen(value)) for option, value in sorted(options.items())))
 
 
