@@ -30,6 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import formal
 import programming
 import sql_corpora
 
@@ -123,6 +124,7 @@ LANGUAGES: dict[str, Language] = {
     "python": Language(standard_library, reads_python),
     "toml": Language(installed("*.toml"), reads_toml),
     **{name: Language(corpus, reads) for name, (corpus, reads) in programming.LANGUAGES.items()},
+    **{name: Language(corpus, reads, options) for name, (corpus, reads, options) in formal.LANGUAGES.items()},
     **{
         f"sql-{dialect}": Language(
             corpus, reads, {"dialect": dialect, "statements": "script", "comments": True}, grammar="sql"

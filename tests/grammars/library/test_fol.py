@@ -76,7 +76,7 @@ class Reader:
     def __init__(self, text: str, *, tptp: bool, names: Mapping[str, Any] | None, closed: bool) -> None:
         pattern = r"'(?:[ -&(-\[\]-~]|\\['\\])+'|\$?\w+|<=>|<~>|=>|<=|~\||~&|!=|\S" if tptp else r"[A-Za-z0-9_]+|\S"
         text = re.sub(r"([∀∃]\s*[a-z][0-9]*)", r"\1 ", text)
-        self.tokens = [*re.findall(pattern, text), ""]
+        self.tokens: list[str] = [*re.findall(pattern, text), ""]
         if set(text) & set("\f\v\x1c\x1d\x1e\x1f\x85\xa0"):
             raise _Error
         self.at, self.tptp, self.names, self.closed = 0, tptp, names, closed

@@ -191,7 +191,8 @@ def test_masks_are_exact() -> None:
         " to=''",
     ]
     index = index_of([bytes([byte]) for byte in range(256)] + [word.encode() for word in words])
-    for options in ({}, {"tags": TAGS}):
+    choices: list[dict[str, object]] = [{}, {"tags": TAGS}]
+    for options in choices:
         check_masks(constrain.compile(grammar("xml", **options), index), SAMPLE, 25)
         check_masks(constrain.compile(grammar("xml", **options), index), "<p><note to='1' date='2'><p/></note></p>", 25)
 
@@ -210,12 +211,13 @@ def test_numbers_of_characters() -> None:
 
 def test_options_are_checked() -> None:
     """Names that are none, and a root that is not there."""
-    for options in (
+    wrong: list[dict[str, object]] = [
         {"tags": []},
         {"tags": ["1"]},
         {"tags": {"a": ["b c"]}},
         {"tags": ["a"], "root": "b"},
         {"root": "<"},
-    ):
+    ]
+    for options in wrong:
         with pytest.raises(GrammarError):
             grammar("xml", **options)
