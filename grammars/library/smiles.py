@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from constrain.grammars import ir
+from constrain.grammars.errors import GrammarError
 from constrain.grammars.regex import regex_language
 from constrain.grammars.regular import Concatenation, Literal, Regular, Repetition, Symbols, Words
 
@@ -37,14 +38,23 @@ _BONDS = "=#$:" + _SINGLE
 _ANY_BYTE = Symbols(((0, 0x7F),))
 
 
-def smiles() -> ir.Grammar:
+def smiles(*, rings: int | None = None) -> ir.Grammar:
     """One molecule in SMILES, or several with dots between them.
 
     Each ring number is opened and closed; where bonds are written at both places, they agree, and the single ones,
     which are a stroke and two slashes, count as one; no ring bond joins an atom to itself, or two atoms that are joined
     already.
+
+    rings  ring numbers are 1 to this, which bounds how many rings are open at a time and makes masks cheaper; None:
+           all, 0 to 99
+
+    Raises GrammarError for a number of rings that is not between 0 and 99.
     """
-    return ir.Grammar("molecule", {"molecule": ir.Sequence((_terminal("atom", _atom()), _maybe(_State())))})
+    if rings is not None and not 0 <= rings < 100:
+        raise GrammarError(f"there are ring numbers up to 99, not {rings}")
+    allowed = (0, 99) if rings is None else (1, rings)
+    state = _State(allowed=allowed)
+    return ir.Grammar("molecule", {"molecule": ir.Sequence((_terminal("atom", _atom()), _maybe(state)))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,7 @@ class _State:
     joined    atoms with open numbers that the last atom is joined to
     branches  the atoms to which the branches that are open belong, as `atom`
     numbers   whether ring numbers of the last atom may follow, which stand before its branches
+    allowed   the least ring number and the greatest
     """
 
     rings: tuple[_Ring, ...] = ()
@@ -72,6 +83,7 @@ class _State:
     joined: frozenset[int] = frozenset()
     branches: tuple[int, ...] = ()
     numbers: bool = True
+    allowed: tuple[int, int] = (0, 99)
 
     def canonical(self) -> "_State":
         """The state with atoms numbered by their rings, and none that has no open ring."""
@@ -168,7 +180,8 @@ class _State:
     def _openings(self) -> Iterator[ir.Expression]:
         """Numbers of one digit and those of two, which are longer when they are closed."""
         taken = {ring.number for ring in self.rings}
-        for numbers in (range(10), range(10, 100)):
+        least, most = self.allowed
+        for numbers in (range(least, min(most, 9) + 1), range(10, most + 1)):
             free = tuple(number for number in numbers if number not in taken)
             if free:
                 part = _terminal("ring", Concatenation((_maybe_bond(_BONDS), _spelled(free))))

@@ -10,6 +10,7 @@ import pytest
 
 import constrain
 from constrain.compilation import CompiledConstraint
+from constrain.grammars.errors import GrammarError
 from constrain.grammars.library import grammar
 from tests.grammars.library.programs import check_masks, mutations, walks
 from tests.matching import index_of
@@ -179,6 +180,18 @@ def test_completions_are_shortest(smiles: CompiledConstraint) -> None:
         matcher = smiles.matcher()
         assert matcher.accept_text(text)
         assert rdkit_reads(text + matcher.shortest_completion().decode())
+
+
+def test_ring_numbers_may_be_few() -> None:
+    """Numbers from 1 to the given one."""
+    few = constrain.compile(grammar("smiles", rings=2), index_of([bytes([byte]) for byte in range(256)]))
+    for text in MOLECULES:
+        assert few.accepts(text) is not bool(re.search("[03-9%]", re.sub(r"\[[^]]*\]", "", text))), text
+    none = constrain.compile(grammar("smiles", rings=0), index_of([bytes([byte]) for byte in range(256)]))
+    assert none.accepts("CC(=O)O")
+    assert not none.accepts("C1CC1")
+    with pytest.raises(GrammarError):
+        grammar("smiles", rings=100)
 
 
 def test_masks_are_exact() -> None:
