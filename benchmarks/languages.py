@@ -30,11 +30,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import formal
 import programming
+import sql_corpora
 
 import constrain
 from constrain.cli.example import random_text
-from constrain.cli.tokenizers import byte_index
 
 # Languages
 
@@ -46,12 +47,14 @@ class Language:
     corpus      the files: pairs of a name and a text; it may yield nothing on a machine that has none
     reads       what the language's own parser says of a text
     options     of the grammar
+    grammar     its name, where it is not the language's
     llguidance  an equivalent grammar in llguidance's dialect of Lark
     """
 
     corpus: Callable[[], Iterable[tuple[str, str]]]
     reads: Callable[[str], bool]
     options: dict[str, Any] = field(default_factory=dict)
+    grammar: str | None = None
     llguidance: str | None = None
 
 
@@ -121,6 +124,13 @@ LANGUAGES: dict[str, Language] = {
     "python": Language(standard_library, reads_python),
     "toml": Language(installed("*.toml"), reads_toml),
     **{name: Language(corpus, reads) for name, (corpus, reads) in programming.LANGUAGES.items()},
+    **{name: Language(corpus, reads, options) for name, (corpus, reads, options) in formal.LANGUAGES.items()},
+    **{
+        f"sql-{dialect}": Language(
+            corpus, reads, {"dialect": dialect, "statements": "script", "comments": True}, grammar="sql"
+        )
+        for dialect, (corpus, reads) in sql_corpora.LANGUAGES.items()
+    },
 }
 
 # Mutations
@@ -284,7 +294,9 @@ def measure(name: str, tokenizer: Any, quick: bool) -> dict[str, Any]:
     if quick:
         corpus = chosen(corpus, 60, 20_000)
     texts = [(path, text) for path, text in corpus if language.reads(text)]
-    compiled = constrain.compile(constrain.grammar(name, **language.options), byte_index())
+    compiled = constrain.compile(
+        constrain.grammar(language.grammar or name, **language.options), constrain.TokenizerIndex.of_bytes()
+    )
     figures: dict[str, Any] = {}
     if texts:
         figures["acceptance"] = acceptance(compiled.accepts, texts)
@@ -295,7 +307,7 @@ def measure(name: str, tokenizer: Any, quick: bool) -> dict[str, Any]:
         index = constrain.TokenizerIndex.from_tokenizer(tokenizer)
         few = chosen(texts, 10 if quick else 60, 20_000)
         encoded = [tokenizer.encode(text, add_special_tokens=False) for _, text in few]
-        figures["speed"] = speed(name, language.options, index, encoded)
+        figures["speed"] = speed(language.grammar or name, language.options, index, encoded)
         if language.llguidance and importlib.util.find_spec("llguidance"):
             figures["speed of llguidance"] = speed_of_llguidance(language.llguidance, tokenizer, encoded)
     return figures

@@ -49,6 +49,10 @@ _POSTGRESQL_FIRST = re.compile(
 
 def reads_sqlite(text: str) -> bool:
     """Whether SQLite finds no error of syntax; what it says about names and numbers of columns does not count."""
+    return all(_reads_statement(statement) for statement in _statements(text) if _bare(statement) not in ("", ";"))
+
+
+def _reads_statement(text: str) -> bool:
     with closing(sqlite3.connect(":memory:")) as connection:
         for _ in range(3):
             try:

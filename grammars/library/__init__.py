@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from constrain.grammars import ir
 from constrain.grammars.errors import GrammarError
-from constrain.grammars.library import data_formats, fol, named, pddl, programming, python, sql, xml
+from constrain.grammars.library import data_formats, fol, named, pddl, programming, python, smiles, sql, xml
 
 __all__ = ["grammar", "grammar_names"]
 
@@ -27,6 +27,7 @@ _LIBRARY: dict[str, Callable[..., ir.Grammar]] = {
     "pddl": pddl.pddl,
     "python": python.python,
     "python-expression": python.python_expression,
+    "smiles": smiles.smiles,
     "sql": sql.sql,
     "toml": data_formats.toml,
     "xml": xml.xml,
@@ -43,13 +44,15 @@ def grammar(name: str, **options: Any) -> ir.Grammar:
 
     ==================  =====================================================================================
     json                any JSON text (RFC 8259)
-    sql                 SELECT queries; ``tables={"users": ["id", "name"]}`` and ``functions=["lower"]`` fix names
+    sql                 SELECT queries; ``dialect="sqlite"`` or ``"postgresql"``, ``statements="script"``;
+                        ``tables={"users": ["id", "name"]}`` and ``functions=["lower"]`` fix names
     arithmetic          numbers, ``+ - * / **``, parentheses; ``variables=["x"]`` and ``functions=["sqrt"]``
     python-expression   Python expressions
     python              Python 3.11 modules
     csv                 CSV files (RFC 4180); ``columns=3``, ``header=["id", "name"]``, ``delimiter=";"``
     toml                TOML 1.0.0 documents
-    xml                 XML 1.0 documents; ``tags={"note": ["date"]}``, ``root="note"``
+    xml                 XML 1.0 documents; any tags, or ``tags={"note": ["date"]}``
+    smiles              molecules in SMILES, every ring closed
     fol                 a formula of first-order logic; ``notation="tptp"``, ``predicates={"P": 2}``, ``closed=True``
     pddl                PDDL 3.1 domains and problems; ``domain=text`` and ``objects={"a": "block"}`` fix names
     c                   C11 translation units, before or after the preprocessor, with some of GNU C
@@ -64,6 +67,8 @@ def grammar(name: str, **options: Any) -> ir.Grammar:
     """
     if name not in _LIBRARY:
         raise GrammarError(f"no grammar is called {name!r}; there are {', '.join(grammar_names())}")
+    if name == "sql" and options.get("tables") is not None:
+        options["tables"] = sql.tables_of(options["tables"])
     return _made(name, tuple((option, _frozen(value)) for option, value in sorted(options.items())))
 
 

@@ -141,7 +141,8 @@ class _Names:
         roles = (predicates or {}, functions or {}, constants or (), variables or ())
         names = list(chain.from_iterable(roles))
         for i, role in enumerate(roles):
-            language = Language(self._variable if i == 3 else self._name)
+            applied = _but(self._name, self._variable) if signs.keywords else self._name
+            language = Language((applied, applied, self._name, self._variable)[i])
             for name in role:
                 if name.encode() not in language:
                     raise GrammarError(f"{name!r} is not a name of this notation")
@@ -151,14 +152,20 @@ class _Names:
         self.closed, self.variables = closed, tuple(variables or ())
         taken = tuple(sorted(name.encode() for name in names))
         self.any_name: Regular = Without(self._name, taken)
+        # NLTK takes a small letter with digits for a variable wherever it stands
+        self.applied = self.any_name if not signs.keywords else _but(self.any_name, self._variable)
         self.any_variable: Regular = _words(variables) if variables is not None else Without(self._variable, taken)
         self.constant: Regular | None
         if constants is not None:
             self.constant = _words(constants) if constants else None
         elif signs.variables_are_names and closed:
-            self.constant = Intersection((self.any_name, Complement(self._variable)))
+            self.constant = _but(self.any_name, self._variable)
         else:
             self.constant = self.any_name
+
+
+def _but(language: Regular, other: Regular) -> Regular:
+    return Intersection((language, Complement(other)))
 
 
 def _words(names: Sequence[str]) -> Regular:
@@ -174,12 +181,14 @@ class _Formulas:
         self._gap: Regular = Literal(b"") if blank is None else Repetition(blank, 0, 1)
         self._blank = blank
         self._known: dict[str, ir.Terminal] = {}
-        self.start = "formula " + ("" if names.closed else "*")
+        self._bound = "" if names.closed else "*"
+        self.start = "text "
 
     def rule(self, name: str) -> ir.Expression:
         """The right-hand side of a rule."""
         kind, bound = name.split(" ")
         makers = {
+            "text": self._text,
             "formula": self._tptp_formula if self._tptp else self._formula,
             "unit": self._unit,
             "wide": self._wide,
@@ -202,6 +211,13 @@ class _Formulas:
         return self._known[name]
 
     # Formulas
+
+    def _text(self, _: str) -> ir.Expression:
+        """A formula, with space before it."""
+        formula = _reference("formula", self._bound)
+        if self._blank is None:
+            return formula
+        return _sequence(ir.Repeat(ir.Terminal(self._blank, "space"), 0, 1), formula)
 
     def _formula(self, bound: str) -> ir.Expression:
         """Operands between connectives; the last one may be a formula that reaches as far as it can."""
@@ -274,7 +290,7 @@ class _Formulas:
     def _atom(self, bound: str) -> ir.Expression:
         ways: list[ir.Expression] = [self._sign(sign) for sign in self._signs.truth]
         if self._names.predicates is None:
-            name = self._lexeme("any name", self._names.any_name)
+            name = self._lexeme("applied", self._names.applied)
             rest = ir.Repeat(self._arguments(bound, None), 0, 1) if self._may_have_terms(bound) else _sequence()
             ways.append(_sequence(name, rest))
         else:
@@ -293,7 +309,7 @@ class _Formulas:
         if self._names.constant is not None:
             ways.append(self._lexeme("constant", self._names.constant))
         if self._names.functions is None:
-            ways.append(_sequence(self._lexeme("any name", self._names.any_name), self._arguments(bound, None)))
+            ways.append(_sequence(self._lexeme("applied", self._names.applied), self._arguments(bound, None)))
         else:
             ways += self._applied(self._names.functions, bound)
         return _either(*ways)

@@ -3,8 +3,8 @@
 A ring number is opened at one atom and closed at another, and then is free again.  Which numbers are open is no
 matter of nesting, so no small context-free grammar says it.  Here the text is read from left to right by rules that
 are made on demand: a rule is what may follow in a `_State`, the numbers that are open with the atoms and bonds they
-were opened with, and the branches that are.  Where a number or a branch is opened there is a binding (`ir.Binding`),
-so that what is reached only behind it is not asked for before.
+were opened with, and the branches that are.  Behind numbers and where branches open there is a binding
+(`ir.Binding`), so that what is reached only there is not asked for before.
 
 Atoms are told apart only as far as rings need it: those that opened one that is still open.
 """
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from constrain.grammars import ir
+from constrain.grammars.errors import GrammarError
 from constrain.grammars.regex import regex_language
 from constrain.grammars.regular import Concatenation, Literal, Regular, Repetition, Symbols, Words
 
@@ -28,24 +29,32 @@ He|Li|Be|B|C|N|O|F|Ne|Na|Mg|Al|Si|P|S|Cl|Ar|K|Ca|Sc|Ti|V|Cr|Mn|Fe|Co|Ni|Cu|Zn|Ga
 |b|c|n|o|p|s|se|as|\\*
 """.replace("\n", "")
 _CHIRAL = "@(@|TH[12]|AL[12]|SP[1-3]|TB(1[0-9]?|20?|[3-9])|OH([12][0-9]?|30?|[4-9]))?"
-_CHARGE = r"\+\+|--|[+-][0-9]{0,2}"
-_BRACKETS = (
-    rf"\[(0|[1-9][0-9]{{0,2}})?(({_ELEMENTS})({_CHIRAL})?(H[0-9]?)?|H({_CHIRAL})?)({_CHARGE})?(:[0-9]{{1,3}})?\]"
-)
+_CHARGE = r"\+\+|--|[+-]([1-9][0-9]?)?"
+_COUNT = "(0|[1-9][0-9]{0,2})"
+_BRACKETS = rf"\[{_COUNT}?(({_ELEMENTS})({_CHIRAL})?(H[0-9]?)?|H({_CHIRAL})?)({_CHARGE})?(:{_COUNT})?\]"
 _ATOM = rf"{_BRACKETS}|Cl|Br|[BCNOPSFIbcnops*]"
 _SINGLE = "-/\\"
 _BONDS = "=#$:" + _SINGLE
 _ANY_BYTE = Symbols(((0, 0x7F),))
 
 
-def smiles() -> ir.Grammar:
+def smiles(*, rings: int | None = None) -> ir.Grammar:
     """One molecule in SMILES, or several with dots between them.
 
     Each ring number is opened and closed; where bonds are written at both places, they agree, and the single ones,
     which are a stroke and two slashes, count as one; no ring bond joins an atom to itself, or two atoms that are joined
     already.
+
+    rings  ring numbers are 1 to this, which bounds how many rings are open at a time and makes masks cheaper; None:
+           all, 0 to 99
+
+    Raises GrammarError for a number of rings that is not between 0 and 99.
     """
-    return ir.Grammar("molecule", {"molecule": ir.Sequence((_terminal("atom", _atom()), _maybe(_State())))})
+    if rings is not None and not 0 <= rings < 100:
+        raise GrammarError(f"there are ring numbers up to 99, not {rings}")
+    allowed = (0, 99) if rings is None else (1, rings)
+    state = _State(allowed=allowed)
+    return ir.Grammar("molecule", {"molecule": ir.Sequence((_terminal("atom", _atom()), _maybe(state)))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,7 @@ class _State:
     joined    atoms with open numbers that the last atom is joined to
     branches  the atoms to which the branches that are open belong, as `atom`
     numbers   whether ring numbers of the last atom may follow, which stand before its branches
+    allowed   the least ring number and the greatest
     """
 
     rings: tuple[_Ring, ...] = ()
@@ -73,6 +83,7 @@ class _State:
     joined: frozenset[int] = frozenset()
     branches: tuple[int, ...] = ()
     numbers: bool = True
+    allowed: tuple[int, int] = (0, 99)
 
     def canonical(self) -> "_State":
         """The state with atoms numbered by their rings, and none that has no open ring."""
@@ -160,12 +171,17 @@ class _State:
     def _closings(self) -> Iterator[ir.Expression]:
         for ring in filter(self.may_close, self.rings):
             end = Concatenation((_maybe_bond(_matching(ring.bond)), _spelled((ring.number,))))
-            yield ir.Sequence((_terminal("ring", end), _maybe(self.behind(ring.number, ""))))
+            after = self.behind(ring.number, "")
+            if after.may_end:
+                yield ir.Sequence((_terminal("ring", end), _maybe(after)))
+            else:
+                yield ir.Binding(_terminal("ring", end), _Always(after), _at_least(after.left))
 
     def _openings(self) -> Iterator[ir.Expression]:
         """Numbers of one digit and those of two, which are longer when they are closed."""
         taken = {ring.number for ring in self.rings}
-        for numbers in (range(10), range(10, 100)):
+        least, most = self.allowed
+        for numbers in (range(least, min(most, 9) + 1), range(10, most + 1)):
             free = tuple(number for number in numbers if number not in taken)
             if free:
                 part = _terminal("ring", Concatenation((_maybe_bond(_BONDS), _spelled(free))))
@@ -205,7 +221,7 @@ class _Behind:
     state: _State
 
     def __call__(self, text: bytes, /) -> ir.Expression:
-        match = re.fullmatch(r"(\D?)%?(\d+)", text.decode())
+        match = re.fullmatch(r"([^%\d]?)%?(\d+)", text.decode())
         if match is None:
             raise ValueError(f"{text!r} is no ring number")
         return ir.Late(self.state.behind(int(match[2]), _class_of(match[1])))

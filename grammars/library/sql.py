@@ -1,9 +1,7 @@
 """SQL: three dialects, queries or all statements, with names free or those of a database."""
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from os import PathLike
 from typing import Literal
 
 from constrain.grammars import ir
@@ -14,11 +12,11 @@ from constrain.grammars.library.sources import source, space
 from constrain.grammars.library.spacing import Layout, spaced
 from constrain.grammars.library.sql_beginnings import shared_beginnings
 from constrain.grammars.library.sql_names import any_case, fixed_functions, fixed_names
-from constrain.grammars.library.sql_schema import tables_of
+from constrain.grammars.library.sql_schema import Tables, tables_of
 from constrain.grammars.regex import regex_language
 from constrain.grammars.regular import Complement, Intersection, Ranges, Regular
 
-__all__ = ["sql"]
+__all__ = ["sql", "tables_of"]
 
 _AGGREGATES = ("COUNT", "SUM", "AVG", "MIN", "MAX")
 _MINUS: Ranges = ((0x2D, 0x2D),)
@@ -33,7 +31,8 @@ class _Dialect:
     near     what lexemes that must be kept apart begin and end with, beside minus signs
     words    by the names of terminals, the words that they are not
     blanks   white space
-    block    a comment that is not ended by the end of its line
+    ends     what ends a comment behind ``--``
+    block    a comment that may have several lines
     folds    whether a name without quotes is read in small letters
     """
 
@@ -41,6 +40,7 @@ class _Dialect:
     near: Ranges
     words: Mapping[str, str] = field(default_factory=dict)
     blanks: Ranges = ((0x09, 0x0A), (0x0C, 0x0D), (0x20, 0x20))
+    ends: str = r"\n\r"
     block: str = _FLAT_BLOCK
     folds: bool = False
 
@@ -58,7 +58,7 @@ _OR_BACKTICK: Ranges = (
 _DIALECTS = {
     "common": _Dialect("sql", _WORD_OR_QUOTE, blanks=((0x09, 0x0A), (0x20, 0x20))),
     "sqlite": _Dialect(
-        "sql_sqlite", _OR_BACKTICK, {"WORD": sql_words.SQLITE}, block=r"/\*([^*\x00]|\*+[^*/\x00])*\*+/"
+        "sql_sqlite", _OR_BACKTICK, {"WORD": sql_words.SQLITE}, ends=r"\n", block=r"/\*([^*\x00]|\*+[^*/\x00])*\*+/"
     ),
     "postgresql": _Dialect(
         "sql_postgresql",
@@ -75,8 +75,6 @@ _DIALECTS = {
 }
 
 _STATEMENTS = {"query": "one_query", "statement": "one_statement", "script": "script"}
-
-Tables = Mapping[str, Sequence[str]] | str | PathLike[str] | sqlite3.Connection
 
 
 def sql(
@@ -116,9 +114,9 @@ def sql(
     if functions is not None:
         rules["function"] = fixed_functions([*_AGGREGATES, *functions], word)
     if tables is not None:
-        known = tables if isinstance(tables, Mapping) else tables_of(tables)
-        rules |= fixed_names(known, ctes, word, str.islower if about.folds else bool)
-    return _laid_out(replace(base, rules=shared_beginnings(rules)), about, comments=comments, max_space=max_space)
+        rules |= fixed_names(tables_of(tables), ctes, word, str.islower if about.folds else bool)
+    made = _laid_out(replace(base, rules=shared_beginnings(rules)), about, comments=comments, max_space=max_space)
+    return replace(made, rules={made.start: made.rules[made.start]}, make_rule=dict(made.rules).__getitem__)
 
 
 def _laid_out(grammar: ir.Grammar, about: _Dialect, *, comments: bool, max_space: int | None) -> ir.Grammar:
@@ -129,9 +127,9 @@ def _laid_out(grammar: ir.Grammar, about: _Dialect, *, comments: bool, max_space
         return spaced(grammar, Layout(blanks, apart))
     if max_space is not None:
         raise GrammarError("max_space is for SQL without comments")
-    comment = regex_language(rf"--[^\n\r\x00]*[\n\r]|{about.block}")
+    comment = regex_language(rf"--[^{about.ends}\x00]*[{about.ends}]|{about.block}")
     made = spaced(grammar, Layout(blanks, apart, around=True, comment=comment))
-    last = ir.Repeat(ir.Terminal(regex_language(r"--[^\n\r\x00]*"), "LAST_COMMENT"), 0, 1)
+    last = ir.Repeat(ir.Terminal(regex_language(rf"--[^{about.ends}\x00]*"), "LAST_COMMENT"), 0, 1)
     return replace(made, rules={**made.rules, made.start: ir.Sequence((made.rules[made.start], last))})
 
 

@@ -2,6 +2,7 @@
 
 Lark writes a rule with n optional parts as 2^n productions.  Each rule becomes the deterministic automaton of its
 productions, as rules that begin with one symbol each and go on with another rule: sets of equal rests are one rule.
+Where the rules derived no empty text, none does now, and none that stands for a repetition begins with itself.
 """
 
 from collections.abc import Mapping
@@ -23,11 +24,21 @@ class _Sharing:
 
     def run(self, rules: Mapping[str, ir.Expression]) -> dict[str, ir.Expression]:
         """The rules, and those of rests."""
-        made = {name: self._union(frozenset(self._productions(expression))) for name, expression in rules.items()}
+        made = {name: self._union(self._rightward(name, expression)) for name, expression in rules.items()}
         while self._pending:
             rests = self._pending.pop()
             made[self._names[rests]] = self._union(rests)
         return made
+
+    def _rightward(self, name: str, expression: ir.Expression) -> _Rests:
+        """A rule's productions; ``r: a | r a`` as ``a | a r``."""
+        productions = frozenset(self._productions(expression))
+        itself = self._number(ir.Reference(name))
+        once = {rest for rest in productions if not rest or rest[0] != itself}
+        again = {rest[1:] for rest in productions if rest and rest[0] == itself}
+        if again != once:
+            return productions
+        return frozenset(once | {(*rest, itself) for rest in once})
 
     def _productions(self, expression: ir.Expression) -> list[tuple[int, ...]]:
         """The sequences of symbols that an expression without nested choices stands for."""
@@ -50,23 +61,24 @@ class _Sharing:
     def _union(self, rests: _Rests) -> ir.Expression:
         by_first: dict[int, set[tuple[int, ...]]] = {}
         for rest in sorted(rests):
-            if rest:
-                by_first.setdefault(rest[0], set()).add(rest[1:])
+            by_first.setdefault(rest[0], set()).add(rest[1:])
         ways = [self._way(first, frozenset(after)) for first, after in by_first.items()]
-        if () in rests:
-            ways.append(ir.Sequence(()))
         return ways[0] if len(ways) == 1 else ir.Alternation(tuple(ways))
 
     def _way(self, first: int, rests: _Rests) -> ir.Expression:
         if len(rests) == 1:
             (rest,) = rests
             return ir.Sequence(tuple(self._symbols[symbol] for symbol in (first, *rest)))
-        if rests not in self._names:
-            self._names[rests] = f"rest {len(self._names)}"
-            self._pending.append(rests)
-        return ir.Sequence((self._symbols[first], ir.Reference(self._names[rests])))
+        more = rests - {()}
+        if more not in self._names:
+            self._names[more] = f"rest {len(self._names)}"
+            self._pending.append(more)
+        rest_of_them: ir.Expression = ir.Reference(self._names[more])
+        if more != rests:
+            rest_of_them = ir.Alternation((rest_of_them, ir.Sequence(())))
+        return ir.Sequence((self._symbols[first], rest_of_them))
 
 
 def shared_beginnings(rules: Mapping[str, ir.Expression]) -> dict[str, ir.Expression]:
-    """Rules of the same languages, for rules of the Lark front-end."""
+    """Rules of the same languages, for rules of the Lark front-end without empty productions."""
     return _Sharing().run(rules)

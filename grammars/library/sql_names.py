@@ -1,6 +1,7 @@
 """Names of a database in place of the names that the grammars of SQL leave free."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 
 from constrain.grammars import ir
 from constrain.grammars.automata.language import Language
@@ -33,8 +34,12 @@ def fixed_names(
     """
     plain = Language(word)
 
+    @cache
+    def may_be_plain(name: str) -> bool:
+        return is_plain(name) and name.encode() in plain
+
     def either(names: Iterable[str]) -> ir.Expression:
-        return _either_name(names, lambda name: is_plain(name) and name.encode() in plain)
+        return _either_name(names, may_be_plain)
 
     columns = list(dict.fromkeys(column for own in tables.values() for column in own))
     known = any_case([*tables, *columns, *ctes])

@@ -1,8 +1,8 @@
 """Words that are no names in SQL, by dialect.
 
 SQLite lets many of its keywords be names where its parser expects nothing else; here those are names that are one at
-every place (sqlite.org/lang_keywords.html, and SQLite 3.40 itself).  PostgreSQL has four kinds of keywords (appendix C of
-its manual, version 16): names of columns and tables are none that is reserved, may be a function or type, or has a
+every place (sqlite.org/lang_keywords.html, and SQLite 3.40 itself).  PostgreSQL has four kinds of keywords (appendix C
+of its manual, version 16): names of columns and tables are none that is reserved, may be a function or type, or has a
 syntax of its own; names of functions and types are none that is reserved or has a syntax of its own; a label without AS
 is none that could be mistaken for what may follow an expression.
 """

@@ -1,10 +1,12 @@
-"""XML documents whose tags match.
+"""XML documents whose tags match and whose attributes differ.
 
-Over given tags the language is context-free, one rule a tag.  All that is not an element, text with references,
-comments, CDATA sections and processing instructions, is one regular language between two tags.
+Neither is context-free over names that are not known beforehand, so the name of an element, and that of an attribute,
+is bound (`ir.Binding`): what follows depends on it.  All that is not an element, text with references, comments, CDATA
+sections and processing instructions, is one regular language between two tags.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from constrain.grammars import ir
@@ -21,12 +23,13 @@ from constrain.grammars.regular import (
     Literal,
     Regular,
     Repetition,
+    Symbols,
     Union,
+    Without,
+    Words,
 )
 
 __all__ = ["xml"]
-
-_MOST_ATTRIBUTES = 10
 
 _NAME_START = (
     r":A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c-\u200d\u2070-\u218f\u2c00-\u2fef"
@@ -41,16 +44,28 @@ _HEXADECIMAL = (
 def xml(*, tags: Sequence[str] | Mapping[str, Sequence[str]] | None = None, root: str | None = None) -> ir.Grammar:
     """Well-formed XML 1.0 documents in UTF-8, without an internal subset of a document type.
 
-    tags  the names of the elements; as a mapping, with the names of the attributes that each may have, at most 10,
-          none of them twice; as a list, elements have any attributes, and that none comes twice is not checked
+    tags  the names of the elements; as a mapping, with the names of the attributes that each may have, which otherwise
+          are any; None: any
     root  the name of the root; None: any of `tags`
 
-    Raises GrammarError for what is no name, and for names that are free, where end tags are to match any names.
+    Raises GrammarError for what is no name, and for a root that is none of the tags.
     """
-    if tags is None:
-        raise GrammarError("the names of the tags have to be given: xml needs tags=[...]")
-    documents = _Documents(dict(tags) if isinstance(tags, Mapping) else dict.fromkeys(tags), root)
-    return ir.Grammar("document", {}, make_rule=documents.rule)
+    names = Language(_NAME)
+    known = None if tags is None else dict(tags) if isinstance(tags, Mapping) else dict.fromkeys(tags)
+    attributes = (name for group in (known or {}).values() for name in group or ())
+    for name in (*(known or ()), *attributes, *([] if root is None else [root])):
+        if not isinstance(name, str) or name.encode(errors="replace") not in names:
+            raise GrammarError(f"{name!r} is not a name in XML")
+    if known is not None and not known:
+        raise GrammarError("there are no tags")
+    if known is not None and root not in (None, *known):
+        raise GrammarError(f"the root is one of the tags, not {root!r}")
+    between = _terminal("between", Repetition(_MISCELLANEOUS, 1, None))
+    before = [_terminal("declaration", _DECLARATION), between, _terminal("type", _DOCUMENT_TYPE), between]
+    parts = [ir.Repeat(part, 0, 1) for part in before]
+    elements = _Elements(known)
+    document = ir.Sequence((*parts, elements.element(root), ir.Repeat(between, 0, 1)))
+    return ir.Grammar("document", {"document": document}, make_rule=elements.rule)
 
 
 def _pattern(text: str) -> Regular:
@@ -140,74 +155,111 @@ def _terminal(name: str, *parts: Regular | str) -> ir.Terminal:
     return ir.Terminal(_join(*parts), name)
 
 
-class _Documents:
-    """The rules over given tags.
+_BETWEEN_TAGS = ir.Repeat(_terminal("between", _BETWEEN), 0, 1)
+_EQUAL_VALUE = _terminal("value", _EQUAL, _VALUE)
+_CONTENT = ir.Sequence((ir.Repeat(ir.Sequence((_BETWEEN_TAGS, ir.Reference("element")))), _BETWEEN_TAGS))
 
-    ``rest NUMBER`` is an element behind the name of its start tag, ``attributes N …`` attributes of these numbers, at
-    least one, none of them twice.
-    """
 
-    def __init__(self, tags: Mapping[str, Sequence[str] | None], root: str | None) -> None:
-        names = Language(_NAME)
-        for name in (*tags, *(attribute for attributes in tags.values() for attribute in attributes or ())):
-            if not isinstance(name, str) or name.encode(errors="replace") not in names:
-                raise GrammarError(f"{name!r} is not a name in XML")
-        if not tags or root not in (None, *tags):
-            raise GrammarError(f"the root is one of the tags, not {root!r}" if tags else "there are no tags")
-        if any(len(attributes or ()) > _MOST_ATTRIBUTES for attributes in tags.values()):
-            raise GrammarError(f"an element has at most {_MOST_ATTRIBUTES} attributes")
-        self._tags = list(tags.items())
-        self._root = None if root is None else list(tags).index(root)
-        self._names = sorted({attribute for attributes in tags.values() for attribute in attributes or ()})
-        self._between = ir.Repeat(_terminal("between", _BETWEEN), 0, 1)
-        self._value = _terminal("value", _EQUAL, _VALUE)
+def _at_least(count: int) -> ir.Terminal:
+    return _terminal("rest", Repetition(Symbols(((0, 255),)), count, None))
+
+
+class _Elements:
+    """The elements of a vocabulary: names with their attributes, which None leaves open."""
+
+    def __init__(self, tags: Mapping[str, Sequence[str] | None] | None) -> None:
+        self._tags = tags
 
     def rule(self, name: str) -> ir.Expression:
-        """The right-hand side of a rule."""
-        kind, *numbers = name.split(" ")
-        if kind == "document":
-            roots = range(len(self._tags)) if self._root is None else (self._root,)
-            between = _terminal("between", Repetition(_MISCELLANEOUS, 1, None))
-            before = [_terminal("declaration", _DECLARATION), between, _terminal("type", _DOCUMENT_TYPE), between]
-            parts = [ir.Repeat(part, 0, 1) for part in before]
-            return ir.Sequence((*parts, self._element(roots), ir.Repeat(between, 0, 1)))
-        if kind == "element":
-            return self._element(range(len(self._tags)))
-        if kind == "rest":
-            return self._rest(int(numbers[0]))
-        if kind == "attributes":
-            return self._attributes(frozenset(map(int, numbers)))
-        raise GrammarError(f"rule {name!r} is not defined")
+        """Any element, which only late rules refer to."""
+        if name != "element":
+            raise GrammarError(f"rule {name!r} is not defined")
+        return self.element(None)
 
-    def _element(self, numbers: Iterable[int]) -> ir.Expression:
-        ways = [
-            ir.Sequence((_terminal("start", "<" + self._tags[number][0]), ir.Reference(f"rest {number}")))
-            for number in numbers
+    def element(self, name: str | None) -> ir.Expression:
+        """An element of the name, or of any."""
+        if name is not None:
+            return self._named(name)
+        if self._tags is not None:
+            return ir.Alternation(tuple(map(self._named, self._tags)))
+        return ir.Sequence((_terminal("start", "<"), ir.Binding(_terminal("name", _NAME), _Named(self), _at_least(2))))
+
+    def _named(self, name: str) -> ir.Expression:
+        return ir.Sequence((_terminal("start", "<" + name), self.behind(name)))
+
+    def behind(self, name: str) -> ir.Late:
+        """What follows the name of a start tag."""
+        return ir.Late(_Tag(name, self.attributes(name)))
+
+    def attributes(self, name: str) -> frozenset[str] | None:
+        """The attributes that an element may have."""
+        attributes = None if self._tags is None else self._tags[name]
+        return None if attributes is None else frozenset(attributes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What follows a name that is bound."""
+
+    elements: _Elements
+
+    def __call__(self, text: bytes, /) -> ir.Expression:
+        return self.elements.behind(text.decode())
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    """An element behind its name, or behind some attributes.
+
+    attributes  those that it may have, `used` among them
+    """
+
+    name: str
+    attributes: frozenset[str] | None
+    used: frozenset[str] = frozenset()
+
+    def expression(self) -> ir.Expression:
+        """Another attribute, the end of the tag and the content, or the end of the element."""
+        end = _terminal("end", f"</{self.name}", _MAYBE_SPACE, ">")
+        ways: list[ir.Expression] = [
+            _terminal("empty", _MAYBE_SPACE, "/>"),
+            ir.Sequence((_terminal("open", _MAYBE_SPACE, ">"), _CONTENT, end)),
         ]
-        return ways[0] if len(ways) == 1 else ir.Alternation(tuple(ways))
-
-    def _rest(self, number: int) -> ir.Expression:
-        tag, attributes = self._tags[number]
-        content = (ir.Repeat(ir.Sequence((self._between, ir.Reference("element")))), self._between)
-        end = ir.Sequence(
-            (_terminal("open", _MAYBE_SPACE, ">"), *content, _terminal("end", f"</{tag}", _MAYBE_SPACE, ">"))
-        )
-        ways = ir.Alternation((_terminal("empty", _MAYBE_SPACE, "/>"), end))
-        if attributes is None:
-            named = ir.Repeat(ir.Sequence((_terminal("name", _SPACE, _NAME), self._value)))
-        else:
-            numbers = frozenset(self._names.index(name) for name in attributes)
-            named = ir.Repeat(_attributes(numbers), 0, 1 if numbers else 0)
-        return ir.Sequence((named, ways))
-
-    def _attributes(self, numbers: frozenset[int]) -> ir.Expression:
-        ways = []
-        for number in sorted(numbers):
-            rest = numbers - {number}
-            more = ir.Repeat(_attributes(rest), 0, 1 if rest else 0)
-            ways.append(ir.Sequence((_terminal("name", _SPACE, self._names[number]), self._value, more)))
+        names = self._names()
+        if names is not None:
+            part = _terminal("attribute", names)
+            attribute = ir.Binding(part, _Attribute(self), _at_least(5))
+            ways.append(ir.Sequence((_terminal("space", _SPACE), attribute)))
         return ir.Alternation(tuple(ways))
 
+    def _names(self) -> Regular | None:
+        if self.attributes is None:
+            return Without(_NAME, _words(self.used)) if self.used else _NAME
+        left = self.attributes - self.used
+        return Words(_words(left)) if left else None
 
-def _attributes(numbers: frozenset[int]) -> ir.Reference:
-    return ir.Reference(" ".join(["attributes", *map(str, sorted(numbers))]))
+
+@dataclass(frozen=True, slots=True)
+class _Attribute:
+    """What follows the name of an attribute."""
+
+    tag: _Tag
+
+    def __call__(self, text: bytes, /) -> ir.Expression:
+        used = self.tag.used | {text.decode()}
+        return ir.Late(_Value(_Tag(self.tag.name, self.tag.attributes, used)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """The value of an attribute, and what follows it."""
+
+    tag: _Tag
+
+    def expression(self) -> ir.Expression:
+        """The sign, the value and the rest."""
+        return ir.Sequence((_EQUAL_VALUE, ir.Late(self.tag)))
+
+
+def _words(names: Iterable[str]) -> tuple[bytes, ...]:
+    return tuple(sorted(name.encode() for name in names))

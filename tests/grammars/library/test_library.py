@@ -419,9 +419,9 @@ def test_white_space_is_bounded(max_space: int, index: TokenizerIndex) -> None:
 
 def test_names_and_options_are_checked() -> None:
     """Unknown names say what there is; unknown options are TypeErrors, as for any function."""
-    others = {"c", "csv", "go", "java", "javascript", "python", "toml"}
+    others = {"c", "csv", "fol", "go", "java", "javascript", "pddl", "python", "smiles", "toml", "xml"}
     assert grammar_names() == sorted({name for name, _ in OPTIONS} | others)
-    with pytest.raises(GrammarError, match="no grammar is called 'cobol'; there are arithmetic, c, csv, go"):
+    with pytest.raises(GrammarError, match="no grammar is called 'cobol'; there are arithmetic, c, csv, fol"):
         grammar("cobol")
     with pytest.raises(TypeError, match="tables"):
         grammar("json", tables={})
