@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from constrain.tokenizer_index.index import TokenizerIndex
-
 if TYPE_CHECKING:
     from constrain.grammars.ir import Grammar
     from constrain.tokenizer_index.matcher import Matcher
@@ -101,9 +99,9 @@ def _name(byte: int) -> str:
 
 def verdict_on(grammar: "Grammar", text: bytes) -> tuple[Verdict, "Matcher"]:
     """Read a text as far as it goes; the matcher stands there."""
-    from constrain import compilation
+    import constrain
 
-    matcher = compilation.compile(grammar, TokenizerIndex.of_bytes()).matcher()
+    matcher = constrain.compile(grammar, constrain.TokenizerIndex.of_bytes()).matcher()
     valid = len(text)
     if not matcher.accept_text(text):
         valid = matcher.valid_prefix_length(list(text))

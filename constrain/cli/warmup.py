@@ -29,12 +29,13 @@ _SCHEMA = {
         "name": {"type": "string", "maxLength": 200},
         "tags": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 9},
         "score": {"type": "number", "minimum": 0, "multipleOf": 0.5},
+        "pairs": {"type": "array", "uniqueItems": True, "items": {"type": "array", "items": {"type": "number"}}},
         "next": {"$ref": "#"},
     },
     "patternProperties": {"^x-": {"enum": ["a", "b"]}},
     "required": ["name"],
 }
-_TEXT = b'{"name": "ab", "tags": ["a", "b"], "score": 1.5, "x-1": "a", "other": {"k": [null, -1e3]}}'
+_TEXT = b'{"name": "ab", "tags": ["a", "b"], "score": 1, "pairs": [[1], []], "x-1": "a", "other": {"k": [null, 1e3]}}'
 _LARK = 'start: start "+" start | "(" start ")" | NAME NAME*\nNAME: /[a-z]+/\n%ignore " "\n'
 _EBNF = 'root ::= "(" root? ")" ([a-z]{2,500} "forced text")* | root "+" <|end|>'
 

@@ -168,9 +168,22 @@ class ExactSchemas(GenerateJsonSchema):
 
     def _set(self, schema: Any, made: JsonSchema) -> JsonSchema:
         """Where repetitions cannot be seen, they are allowed if they do no harm: the set is the same."""
-        if (schema.get("min_length") or 0) < 2 and not self._is_countable(made.get("items", {})):
+        items = made.get("items", {})
+        if self._is_countable(items):
+            return made
+        if (schema.get("min_length") or 0) < 2:
             made.pop("uniqueItems", None)
+        elif not self._is_numeric(items):
+            self.handle_invalid_for_json_schema(schema, "a set whose members different texts may stand for")
         return made
+
+    def _is_numeric(self, items: JsonSchema) -> bool:
+        """Whether values are numbers or lists of them, which are equal exactly where they are in JSON."""
+        items = self._resolved(items)
+        if items.get("type") == "array":
+            parts = [items[name] for name in ("items",) if isinstance(items.get(name), dict)]
+            return all(map(self._is_numeric, [*parts, *items.get("prefixItems", [])]))
+        return items.get("type") in ("integer", "number", "boolean", "null")
 
     def _is_countable(self, items: JsonSchema) -> bool:
         """Whether values are texts or come from a list of them, so that they can be told apart."""

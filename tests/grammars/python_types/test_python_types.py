@@ -25,7 +25,7 @@ from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
 from constrain.cli.example import random_text
 from constrain.compilation import CompiledConstraint
 from constrain.compilation import compile as compile_grammar
-from constrain.grammars.errors import GrammarError, UnsatisfiableConstraintError, UnsupportedSchemaError
+from constrain.grammars.errors import GrammarError, UnsatisfiableConstraintError
 from constrain.grammars.python_types import python_type, schema_of, value_of
 from constrain.tokenizer_index.index import TokenizerIndex
 from tests.matching import index_of
@@ -423,10 +423,16 @@ def test_contradictions_are_unsatisfiable() -> None:
         python_type(Annotated[Day, Field(ge=Day(2020, 1, 2), le=Day(2020, 1, 1))])
 
 
-def test_sets_whose_size_cannot_be_counted_are_refused() -> None:
-    """Repeated numbers cannot be told apart, so that two different ones cannot be asked for."""
-    with pytest.raises(UnsupportedSchemaError):
-        python_type(Annotated[set[int], Field(min_length=2)])
+def test_sets_of_two_or_more(index: TokenizerIndex) -> None:
+    """Numbers, and lists of them, are told apart as Python does; other values may be equal in different texts."""
+    constraint = compile_grammar(python_type(Annotated[set[float], Field(min_length=2)]), index)
+    assert constraint.accepts("[1, 2]")
+    assert not any(map(constraint.accepts, ("[1]", "[1, 1]", "[1, 1.0]", "[1, 1e0]")))
+    constraint = compile_grammar(python_type(Annotated[set[tuple[int, int]], Field(min_length=2)]), index)
+    assert constraint.accepts("[[1, 2], [2, 1]]")
+    assert not constraint.accepts("[[1, 2], [1, 2.0]]")
+    with pytest.raises(GrammarError, match="different texts"):
+        python_type(Annotated[set[Decimal], Field(min_length=2)])
 
 
 def test_options_are_those_of_json_schema(index: TokenizerIndex) -> None:
