@@ -8,6 +8,7 @@ that the library's page names are taken; without a folder or parser there are no
 """
 
 import ast
+import importlib
 import importlib.util
 import os
 import re
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 __all__ = ["LANGUAGES"]
 
@@ -68,7 +70,7 @@ def _reads_statement(text: str) -> bool:
 
 def reads_postgresql(text: str) -> bool:
     """Whether PostgreSQL's parser reads the text."""
-    import pglast
+    pglast: Any = importlib.import_module("pglast")
 
     try:
         pglast.parse_sql(text)
@@ -85,7 +87,7 @@ def _bare(text: str) -> str:
 
 
 def _in_scope_of_postgresql(text: str) -> bool:
-    import pglast
+    pglast: Any = importlib.import_module("pglast")
 
     if not _POSTGRESQL_FIRST.match(_bare(text)):
         return False

@@ -16,7 +16,7 @@ import constrain
 from constrain.embedded.tasks import TASKS, Example, held_out_examples
 from constrain.models import Model
 
-__all__ = ["Outcome", "main", "outcomes", "shares"]
+__all__ = ["Outcome", "free_texts", "main", "outcomes", "shares"]
 
 _SEED = 20
 _EXAMPLES = 40
@@ -47,7 +47,7 @@ def _free_steps(model: Model, prompts: Sequence[str]) -> Iterator[list[int]]:
         session.feed([[token] for token in tokens])
 
 
-def _free_texts(model: Model, prompts: Sequence[str]) -> list[tuple[str, bool]]:
+def free_texts(model: Model, prompts: Sequence[str]) -> list[tuple[str, bool]]:
     """What the model writes without a constraint, and whether it came to an end."""
     ends = set(model.index.end_tokens)
     written: list[list[int]] = [[] for _ in prompts]
@@ -73,7 +73,7 @@ def _outcome(model: Model, example: Example, text: str, *, finished: bool = True
 def outcomes(model: Model, examples: Sequence[Example]) -> list[tuple[Outcome, Outcome]]:
     """For every example the model's answer without a constraint, and with the example's own."""
     prompts = [example.prompt for example in examples]
-    free = _free_texts(model, prompts)
+    free = free_texts(model, prompts)
     grammars = [example.grammar() for example in examples]
     constrained = constrain.generate(model, prompts, grammars, max_new_tokens=_MAX_NEW_TOKENS)
     return [

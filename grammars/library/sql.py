@@ -84,6 +84,7 @@ def sql(
     comments: bool = False,
     tables: Tables | None = None,
     ctes: Sequence[str] = (),
+    aliases: Sequence[str] | None = None,
     functions: Sequence[str] | None = None,
     max_space: int | None = None,
 ) -> ir.Grammar:
@@ -96,6 +97,7 @@ def sql(
                 them: no others are used.  A table's name is followed by columns of its own only; an alias, which is any
                 other name, by any column.  Whether a table is among those queried is not checked
     ctes        with `tables`, the names that WITH may define
+    aliases     with `tables`, the names that tables may be given; None: any other name; none: each has its own only
     functions   names of the functions that may be called, besides the aggregates COUNT, SUM, AVG, MIN and MAX, in
                 capital or small letters; None: any
     max_space   the most white space between two words or signs; not with comments
@@ -114,7 +116,7 @@ def sql(
     if functions is not None:
         rules["function"] = fixed_functions([*_AGGREGATES, *functions], word)
     if tables is not None:
-        rules |= fixed_names(tables_of(tables), ctes, word, str.islower if about.folds else bool)
+        rules |= fixed_names(tables_of(tables), ctes, aliases, word, str.islower if about.folds else bool)
     made = _laid_out(replace(base, rules=shared_beginnings(rules)), about, comments=comments, max_space=max_space)
     return replace(made, rules={made.start: made.rules[made.start]}, make_rule=dict(made.rules).__getitem__)
 
@@ -153,10 +155,10 @@ def _with_words(grammar: ir.Grammar, words: Mapping[str, str]) -> ir.Grammar:
 
 def _word(grammar: ir.Grammar) -> Regular:
     """What may stand for a name without quotes."""
-    pending = [grammar.rules["alias"]]
+    pending = [grammar.rules["table_alias"]]
     while pending:
         node = pending.pop()
         if isinstance(node, ir.Terminal) and node.name == "WORD":
             return node.regular
         pending.extend(parts_of(node))
-    raise TypeError("an alias is a word")
+    raise TypeError("a table's alias is a word")

@@ -24,11 +24,16 @@ def fixed_functions(names: Iterable[str], word: Regular) -> ir.Expression:
 
 
 def fixed_names(
-    tables: Mapping[str, Sequence[str]], ctes: Sequence[str], word: Regular, is_plain: Callable[[str], bool]
+    tables: Mapping[str, Sequence[str]],
+    ctes: Sequence[str],
+    aliases: Sequence[str] | None,
+    word: Regular,
+    is_plain: Callable[[str], bool],
 ) -> dict[str, ir.Expression]:
     """The rules of names, when tables and their columns are given.
 
     ctes       names for common table expressions
+    aliases    names that tables may be given; None: any that is not known
     word       what may stand for a name without quotes
     is_plain   whether a name without quotes is read as it is written
     """
@@ -44,11 +49,14 @@ def fixed_names(
     columns = list(dict.fromkeys(column for own in tables.values() for column in own))
     known = any_case([*tables, *columns, *ctes])
     alias = ir.Terminal(Intersection((word, Complement(known))), "ALIAS")
+    table_alias = alias if aliases is None else either(aliases)
     column = either(columns)
     qualified = [ir.Sequence((either([name]), _POINT, either(own))) for name, own in tables.items()]
-    others = ir.Alternation((alias, either(ctes)))
+    others = ir.Alternation((table_alias, either(ctes)))
     return {
         "alias": alias,
+        "table_alias": table_alias,
+        "target_alias": ir.Alternation(()),
         "cte_name": either(ctes),
         "table": either([*tables, *ctes]),
         "column_name": column,

@@ -23,7 +23,6 @@ from constrain.grammars.regular import (
     Literal,
     Regular,
     Repetition,
-    Symbols,
     Union,
     Without,
     Words,
@@ -160,8 +159,8 @@ _EQUAL_VALUE = _terminal("value", _EQUAL, _VALUE)
 _CONTENT = ir.Sequence((ir.Repeat(ir.Sequence((_BETWEEN_TAGS, ir.Reference("element")))), _BETWEEN_TAGS))
 
 
-def _at_least(count: int) -> ir.Terminal:
-    return _terminal("rest", Repetition(Symbols(((0, 255),)), count, None))
+_EMPTY, _OPEN = _terminal("empty", _MAYBE_SPACE, "/>"), _terminal("open", _MAYBE_SPACE, ">")
+_GAP, _REST = _terminal("space", _SPACE), ir.Reference("rest")
 
 
 class _Elements:
@@ -171,10 +170,18 @@ class _Elements:
         self._tags = tags
 
     def rule(self, name: str) -> ir.Expression:
-        """Any element, which only late rules refer to."""
-        if name != "element":
-            raise GrammarError(f"rule {name!r} is not defined")
-        return self.element(None)
+        """Any element, and what may follow the name of any, which only late rules refer to."""
+        if name == "element":
+            return self.element(None)
+        if name == "rest":
+            return ir.Alternation(
+                (
+                    _EMPTY,
+                    ir.Sequence((_OPEN, _CONTENT, _terminal("end", "</", _NAME, _MAYBE_SPACE, ">"))),
+                    ir.Sequence((_GAP, _terminal("attribute", _NAME), _EQUAL_VALUE, _REST)),
+                )
+            )
+        raise GrammarError(f"rule {name!r} is not defined")
 
     def element(self, name: str | None) -> ir.Expression:
         """An element of the name, or of any."""
@@ -182,7 +189,9 @@ class _Elements:
             return self._named(name)
         if self._tags is not None:
             return ir.Alternation(tuple(map(self._named, self._tags)))
-        return ir.Sequence((_terminal("start", "<"), ir.Binding(_terminal("name", _NAME), _Named(self), _at_least(2))))
+        return ir.Sequence(
+            (_terminal("start", "<"), ir.Binding(_terminal("name", _NAME), _Named(self), _REST, settled=True))
+        )
 
     def _named(self, name: str) -> ir.Expression:
         return ir.Sequence((_terminal("start", "<" + name), self.behind(name)))
@@ -222,14 +231,14 @@ class _Tag:
         """Another attribute, the end of the tag and the content, or the end of the element."""
         end = _terminal("end", f"</{self.name}", _MAYBE_SPACE, ">")
         ways: list[ir.Expression] = [
-            _terminal("empty", _MAYBE_SPACE, "/>"),
-            ir.Sequence((_terminal("open", _MAYBE_SPACE, ">"), _CONTENT, end)),
+            _EMPTY,
+            ir.Sequence((_OPEN, _CONTENT, end)),
         ]
         names = self._names()
         if names is not None:
             part = _terminal("attribute", names)
-            attribute = ir.Binding(part, _Attribute(self), _at_least(5))
-            ways.append(ir.Sequence((_terminal("space", _SPACE), attribute)))
+            attribute = ir.Binding(part, _Attribute(self), ir.Sequence((_EQUAL_VALUE, _REST)), settled=True)
+            ways.append(ir.Sequence((_GAP, attribute)))
         return ir.Alternation(tuple(ways))
 
     def _names(self) -> Regular | None:

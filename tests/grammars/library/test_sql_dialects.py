@@ -20,23 +20,28 @@ from tests.matching import index_of
 
 SCRIPT = {"statements": "script", "comments": True}
 
-SQLITE = r"""WITH RECURSIVE n(i) AS NOT MATERIALIZED (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 10), m AS (SELECT 2)
+SQLITE = r"""WITH RECURSIVE n(i) AS NOT MATERIALIZED (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 10), m AS
+  (SELECT 2)
 SELECT DISTINCT t.*, "a b", `c`, [d e], x'00ff', ?1, :name, @p, $q, -1.5e3, .5, 0x1F, u.v.w, -- a comment
   sum(DISTINCT a) FILTER (WHERE a NOT NULL) OVER (PARTITION BY b, c ORDER BY d DESC NULLS LAST
     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING EXCLUDE TIES) AS 'total', rank() OVER w
-FROM t AS t1 LEFT OUTER JOIN main.u USING (a, b) NATURAL JOIN (SELECT 1) CROSS JOIN json_each('[1]') je, v INDEXED BY i
+FROM t AS t1 LEFT OUTER JOIN main.u USING (a, b) NATURAL JOIN (SELECT 1) CROSS JOIN json_each('[1]') je, v INDEXED
+  BY i
 WHERE a NOT BETWEEN 1 AND 2 + 3 AND b LIKE '%' || ? || '%' ESCAPE '\' OR c IS NOT DISTINCT FROM d AND e GLOB 'x*'
-  AND f NOT IN (SELECT 1) AND g IN tab AND (h, i) = (1, 2) AND NOT EXISTS (SELECT 1) AND j ISNULL AND k -> '$.a' ->> 1 = 2
+  AND f NOT IN (SELECT 1) AND g IN tab AND (h, i) = (1, 2) AND NOT EXISTS (SELECT 1) AND j ISNULL AND k -> '$.a'
+  ->> 1 = 2
 GROUP BY a COLLATE NOCASE, 2 HAVING count(*) > 1 WINDOW w AS (ORDER BY a GROUPS CURRENT ROW)
 ORDER BY CASE WHEN a THEN 1 ELSE 2 END ASC LIMIT 10 OFFSET - -1; /* another */
-INSERT OR IGNORE INTO t AS x (a, b) VALUES (1, CAST('2' AS VARCHAR(10))) ON CONFLICT (a) WHERE b DO UPDATE SET (a, b) = (1, 2)
+INSERT OR IGNORE INTO t AS x (a, b) VALUES (1, CAST('2' AS VARCHAR(10))) ON CONFLICT (a) WHERE b DO UPDATE SET (a,
+  b) = (1, 2)
   WHERE x.a < excluded.a RETURNING *, a AS b;
 REPLACE INTO t DEFAULT VALUES;
 UPDATE OR FAIL t SET a = b + 1, c = NULL FROM u WHERE t.a == u.a RETURNING 1;
 WITH d AS (SELECT 1) DELETE FROM t INDEXED BY i WHERE a IN (1, 2);
 CREATE TEMP TABLE IF NOT EXISTS s.t (id INTEGER PRIMARY KEY AUTOINCREMENT, b TEXT NOT NULL DEFAULT 'x' COLLATE NOCASE,
   c DOUBLE PRECISION CHECK (c > 0) UNIQUE ON CONFLICT REPLACE, d GENERATED ALWAYS AS (c * 2) STORED,
-  e REFERENCES u (a) ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED, f, CONSTRAINT k FOREIGN KEY (b, c) REFERENCES v,
+  e REFERENCES u (a) ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED, f, CONSTRAINT k FOREIGN KEY (b, c)
+  REFERENCES v,
   UNIQUE (b, c DESC)) WITHOUT ROWID, STRICT;
 CREATE TABLE u AS SELECT 1;
 CREATE UNIQUE INDEX i ON t (a COLLATE RTRIM DESC, b + 1) WHERE b IS NOT NULL;
@@ -44,12 +49,16 @@ CREATE VIEW v (a, b) AS SELECT 1, 2; DROP TABLE IF EXISTS t; ALTER TABLE t RENAM
 ALTER TABLE t ADD COLUMN z INT DEFAULT (1 + 1); ALTER TABLE t DROP COLUMN z; ALTER TABLE t RENAME TO u
 """
 
-POSTGRESQL = r"""WITH RECURSIVE n(i) AS MATERIALIZED (VALUES (1) UNION ALL SELECT i + 1 FROM n), d AS (DELETE FROM t RETURNING *)
+POSTGRESQL = r"""WITH RECURSIVE n(i) AS MATERIALIZED (VALUES (1) UNION ALL SELECT i + 1 FROM n), d AS (DELETE FROM
+  t RETURNING *)
 SELECT DISTINCT ON (a, b) t.*, "a b", E'\n\'', $$it's$$, $1, b'01', -1.5e3, .5, 1_000, u.v[1:2].w, (r).f, -- a comment
   sum(DISTINCT a ORDER BY b) FILTER (WHERE a NOTNULL) OVER (PARTITION BY b ORDER BY d DESC NULLS LAST
-    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING EXCLUDE TIES) AS total, percentile_cont(0.5) WITHIN GROUP (ORDER BY a) p,
-  a::int[], '1'::numeric(10, 2), CAST(a AS double precision), EXTRACT(year FROM b), INTERVAL '1' DAY, date '2020-01-01',
-  timestamp with time zone '2020-01-01' AT TIME ZONE 'UTC', ARRAY[[1, 2], [3, 4]], ROW(1, 2), substring(a FROM 1 FOR 2),
+    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING EXCLUDE TIES) AS total, percentile_cont(0.5) WITHIN GROUP
+  (ORDER BY a) p,
+  a::int[], '1'::numeric(10, 2), CAST(a AS double precision), EXTRACT(year FROM b), INTERVAL '1' DAY, date
+  '2020-01-01',
+  timestamp with time zone '2020-01-01' AT TIME ZONE 'UTC', ARRAY[[1, 2], [3, 4]], ROW(1, 2), substring(a FROM 1
+  FOR 2),
   trim(both 'x' from a), f(a => 1, b := 2), f(VARIADIC a), coalesce(a, b), CURRENT_TIMESTAMP(3), a AS select, b value
 FROM ONLY t AS t1 (x, y) LEFT JOIN (b JOIN c ON true) USING (a) NATURAL FULL JOIN u, LATERAL (SELECT 1) s,
   generate_series(1, 2) WITH ORDINALITY AS g (a, b), json_to_recordset('[]') AS j (a int, b text) TABLESAMPLE
@@ -58,14 +67,19 @@ WHERE a NOT BETWEEN SYMMETRIC 1 AND 2 + 3 AND b ILIKE '%x' ESCAPE '!' OR c IS NO
   AND k SIMILAR TO 'a' AND l COLLATE "C" < m AND n OPERATOR(pg_catalog.+) 1 > 2
 GROUP BY GROUPING SETS ((a), ROLLUP (b, c), ()) HAVING count(*) > 1 WINDOW w AS (ORDER BY a)
 ORDER BY 1 USING >, 2 NULLS FIRST FETCH FIRST 5 ROWS ONLY OFFSET 2 FOR UPDATE OF t SKIP LOCKED; /* another */
-INSERT INTO t AS x (a, b[1]) OVERRIDING USER VALUE VALUES (1, DEFAULT) ON CONFLICT (a) DO UPDATE SET (a, b) = ROW (1, DEFAULT)
+INSERT INTO t AS x (a, b[1]) OVERRIDING USER VALUE VALUES (1, DEFAULT) ON CONFLICT (a) DO UPDATE SET (a, b) = ROW
+  (1, DEFAULT)
   WHERE x.a < excluded.a RETURNING *, a AS b;
-UPDATE ONLY t AS x SET a = b + 1, c = DEFAULT FROM u WHERE x.a = u.a RETURNING 1; DELETE FROM t USING u WHERE t.a = u.a;
-CREATE TEMP TABLE IF NOT EXISTS t (id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, b text NOT NULL DEFAULT 'x'::text,
+UPDATE ONLY t AS x SET a = b + 1, c = DEFAULT FROM u WHERE x.a = u.a RETURNING 1; DELETE FROM t USING u WHERE t.a =
+  u.a;
+CREATE TEMP TABLE IF NOT EXISTS t (id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, b text NOT NULL DEFAULT
+  'x'::text,
   c numeric(10, 2) CHECK (c > 0) UNIQUE, e int REFERENCES u (a) ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED,
-  LIKE v INCLUDING ALL, CONSTRAINT k FOREIGN KEY (b, c) REFERENCES v, EXCLUDE USING gist (c WITH &&)) WITH (fillfactor = 70);
+  LIKE v INCLUDING ALL, CONSTRAINT k FOREIGN KEY (b, c) REFERENCES v, EXCLUDE USING gist (c WITH &&)) WITH
+  (fillfactor = 70);
 CREATE TABLE p PARTITION OF t FOR VALUES FROM (1) TO (10); CREATE TABLE u AS SELECT 1 WITH NO DATA;
-CREATE UNIQUE INDEX CONCURRENTLY i ON t USING btree (a COLLATE "C" text_ops DESC, lower(b), (b || c)) INCLUDE (d) WHERE b IS NULL;
+CREATE UNIQUE INDEX CONCURRENTLY i ON t USING btree (a COLLATE "C" text_ops DESC, lower(b), (b || c)) INCLUDE (d)
+  WHERE b IS NULL;
 CREATE OR REPLACE VIEW v AS SELECT 1; DROP TABLE IF EXISTS t, u CASCADE; ALTER TABLE t RENAME COLUMN a TO b;
 ALTER TABLE IF EXISTS t ADD COLUMN z int DEFAULT 1, DROP CONSTRAINT k, ALTER COLUMN a TYPE text USING a::text
 """.replace(" TABLESAMPLE\n", "\n")
@@ -212,7 +226,9 @@ def test_one_query_and_one_statement(dialect: str, index: TokenizerIndex) -> Non
 def test_mutations_that_the_parser_refuses(dialect: str, judge: Judge, index: TokenizerIndex) -> None:
     """At least 99 of 100 are refused, of statements of the sample."""
     constraint = over(index, dialect=dialect, **SCRIPT)
-    wrong = [text for part in statements_of(SAMPLES[dialect])[:-1] for text in wrongly_allowed(constraint, judge, part, 12)]
+    wrong = [
+        text for part in statements_of(SAMPLES[dialect])[:-1] for text in wrongly_allowed(constraint, judge, part, 12)
+    ]
     assert len(wrong) <= 1, wrong
 
 
