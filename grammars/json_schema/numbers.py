@@ -137,6 +137,8 @@ def _settled(piece: Piece) -> Numbers:
             return NONE
     if piece.not_multiples and not _has_other(piece):
         return NONE
+    if piece.low is not None and piece.low == piece.high:  # one number, which is what it has to be
+        piece = replace(piece, multiple=piece.multiple if piece.plain else None, not_multiples=frozenset())
     return (piece,)
 
 
