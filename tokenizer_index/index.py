@@ -64,7 +64,6 @@ class TokenizerIndex:
         self._child_offsets, self._children = list_children(self.trie)
         self._heights = heights_of(self.trie)
         self._below = symbols_below(self.trie)
-        self._depth = int(self.trie[:, 2].max())
         self._has_twins = bool((self.same >= 0).any())
         self._ends = np.array(self.end_tokens, np.int32)
         self.missing_bytes = self._missing_bytes()
@@ -191,7 +190,7 @@ class TokenizerIndex:
         table = np.zeros(fields.VIEW_SIZE, np.int64)
         table[fields.TRIE] = self.trie.ctypes.data
         table[fields.TRIE_SIZE] = len(self.trie)
-        table[fields.DEPTH] = self._depth
+        table[fields.DEPTH] = self._heights[0]
         table[fields.CHILD_OFFSETS] = self._child_offsets.ctypes.data
         table[fields.CHILDREN] = self._children.ctypes.data
         table[fields.HEIGHTS] = self._heights.ctypes.data

@@ -6,10 +6,11 @@ the fewer items the parser carries.  Rules that may derive the empty text count 
 that the parser never has to.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from constrain.grammars import ir
+from constrain.grammars.graphs import equal_states, leading_to
 
 __all__ = ["Label", "Network", "network_of"]
 
@@ -117,45 +118,16 @@ def _determinise(automaton: _Thompson) -> Network:
 
 
 def _minimise(network: Network) -> Network:
-    """Merge states that no continuation tells apart (Moore 1956), and drop those that lead nowhere."""
-    useful = _useful(network)
-    block = [int(final) for final in network.final]
-    count = len(set(block))
-    while True:
-        signatures: dict[Hashable, int] = {}
-        refined = []
-        for state, row in enumerate(network.transitions):
-            leads = frozenset((label, block[target]) for label, target in row if target in useful)
-            refined.append(signatures.setdefault((block[state], leads), len(signatures)))
-        block = refined
-        if len(signatures) == count:
-            break
-        count = len(signatures)
-    # State 0 comes first in `signatures`, so its block is 0.
+    """Merge states that no continuation tells apart, and drop those that lead nowhere."""
+    finals = [state for state, final in enumerate(network.final) if final]
+    useful = leading_to(finals, [[target for _, target in row] for row in network.transitions])
+    rows = [[(label, target) for label, target in row if target in useful] for row in network.transitions]
+    block = equal_states(rows, network.final)
     members: dict[int, int] = {}
     for state, number in enumerate(block):
         members.setdefault(number, state)
-    transitions = []
-    for number in range(count):
-        row = network.transitions[members[number]]
-        transitions.append(tuple((label, block[target]) for label, target in row if target in useful))
-    return Network(tuple(transitions), tuple(network.final[members[number]] for number in range(count)))
-
-
-def _useful(network: Network) -> set[int]:
-    """The states from which a final one can be reached."""
-    sources: list[list[int]] = [[] for _ in network.final]
-    for state, row in enumerate(network.transitions):
-        for _, target in row:
-            sources[target].append(state)
-    pending = [state for state, final in enumerate(network.final) if final]
-    useful = set(pending)
-    while pending:
-        for source in sources[pending.pop()]:
-            if source not in useful:
-                useful.add(source)
-                pending.append(source)
-    return useful
+    transitions = tuple(tuple((label, block[target]) for label, target in rows[state]) for state in members.values())
+    return Network(transitions, tuple(network.final[state] for state in members.values()))
 
 
 def _direct(expression: ir.Expression, label: Callable[[ir.Expression], tuple[Label | None, bool]]) -> Network | None:

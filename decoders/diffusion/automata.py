@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from constrain.grammars.errors import ResourceLimitError
+from constrain.grammars.graphs import equal_states, leading_to
 
 __all__ = ["Deterministic", "Nondeterministic", "minimised"]
 
@@ -91,37 +92,12 @@ class Nondeterministic:
         return minimised(Deterministic(moves, first, finals))
 
 
-def _useful(automaton: Deterministic) -> set[int]:
-    """States from which a final one can be reached."""
-    before: dict[int, list[int]] = defaultdict(list)
-    for state, moves in enumerate(automaton.moves):
-        for target in moves.values():
-            before[target].append(state)
-    found, pending = set(automaton.finals), list(automaton.finals)
-    while pending:
-        for state in before[pending.pop()]:
-            if state not in found:
-                found.add(state)
-                pending.append(state)
-    return found
-
-
 def minimised(automaton: Deterministic) -> Deterministic:
-    """With the least number of states (Moore); starts stay, also those from which no text is read."""
-    useful = _useful(automaton) | set(automaton.starts)
+    """With the least number of states; starts stay, also those from which no text is read."""
+    useful = leading_to(automaton.finals, [row.values() for row in automaton.moves]) | set(automaton.starts)
     moves = [{s: t for s, t in row.items() if t in useful} for row in automaton.moves]
-    blocks = [int(state in automaton.finals) for state in range(len(moves))]
-    count = len({blocks[state] for state in useful})
-    while True:
-        numbers: dict[tuple[int, frozenset[tuple[int, int]]], int] = {}
-        refined = list(blocks)
-        for state in useful:
-            key = (blocks[state], frozenset((symbol, blocks[target]) for symbol, target in moves[state].items()))
-            refined[state] = numbers.setdefault(key, len(numbers))
-        blocks = refined
-        if len(numbers) == count:
-            break
-        count = len(numbers)
+    final = [state in automaton.finals for state in range(len(moves))]
+    blocks = equal_states([list(row.items()) for row in moves], final)
     return _reached(Deterministic(moves, automaton.starts, automaton.finals), blocks)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from constrain.grammars.automata.language import Language, _is_nullable, _next_symbols, _walk
 from constrain.grammars.errors import ResourceLimitError
+from constrain.grammars.graphs import equal_states, leading_to
 from constrain.grammars.regular import Automaton, Regular
 
 __all__ = ["States", "Table", "determinised"]
@@ -57,7 +58,7 @@ class Table:
 
     def between(self, start: int, end: int) -> Automaton:
         """The texts that lead from one state to another."""
-        on_the_way = self._before(end)
+        on_the_way = leading_to([end], [row.values() for row in self.targets])
         numbers = {start: 0}
         order = [start]
         rows: list[tuple[tuple[int, int, int], ...]] = []
@@ -76,15 +77,6 @@ class Table:
                     row.append((byte, byte, number))
             rows.append(tuple(row))
         return Automaton(tuple(rows), tuple(state == end for state in order))
-
-    def _before(self, end: int) -> set[int]:
-        """The states from which another one is reached."""
-        found, grown = {end}, True
-        while grown:
-            fresh = {s for s, row in enumerate(self.targets) if s not in found and not found.isdisjoint(row.values())}
-            found |= fresh
-            grown = bool(fresh)
-        return found
 
 
 def determinised(regular: Regular, max_states: int) -> Table:
@@ -110,21 +102,10 @@ def determinised(regular: Regular, max_states: int) -> Table:
 
 
 def _minimised(rows: list[dict[int, int]], final: list[bool]) -> Table:
-    """Merge states that no continuation tells apart (Moore 1956)."""
-    block = [int(one) for one in final]
-    count = len(set(block))
-    while True:
-        signatures: dict[object, int] = {}
-        refined = []
-        for state, row in enumerate(rows):
-            leads = frozenset((byte, block[target]) for byte, target in row.items())
-            refined.append(signatures.setdefault((block[state], leads), len(signatures)))
-        block = refined
-        if len(signatures) == count:
-            break
-        count = len(signatures)
+    """Merge states that no continuation tells apart."""
+    block = equal_states([list(row.items()) for row in rows], final)
     members: dict[int, int] = {}
     for state, number in enumerate(block):
         members.setdefault(number, state)
-    targets = tuple({byte: block[t] for byte, t in rows[members[number]].items()} for number in range(count))
-    return Table(targets, tuple(final[members[number]] for number in range(count)))
+    targets = tuple({byte: block[target] for byte, target in rows[state].items()} for state in members.values())
+    return Table(targets, tuple(final[state] for state in members.values()))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from constrain.grammars.errors import ResourceLimitError
+from constrain.grammars.graphs import leading_to
 from constrain.grammars.regular import Automaton, Empty, Ranges, Regular
 
 __all__ = ["byte_automaton", "utf8_sequences"]
@@ -45,21 +46,6 @@ def utf8_sequences(ranges: Ranges) -> Iterator[tuple[tuple[int, int], ...]]:
                 if max(first, start) <= min(last, end):
                     yield from _split(max(first, start), min(last, end), length)
                 start = end + 1
-
-
-def _useful(rows: Sequence[dict[int, Ranges]], accepting: Sequence[bool]) -> set[int]:
-    sources: dict[int, list[int]] = {}
-    for state, row in enumerate(rows):
-        for target in row:
-            sources.setdefault(target, []).append(state)
-    pending = [state for state, accepts in enumerate(accepting) if accepts]
-    useful = set(pending)
-    while pending:
-        for source in sources.get(pending.pop(), ()):
-            if source not in useful:
-                useful.add(source)
-                pending.append(source)
-    return useful
 
 
 class _Writer:
@@ -111,7 +97,7 @@ def byte_automaton(initial: Sequence[int], rows: Sequence[dict[int, Ranges]], ac
 
     Raises ResourceLimitError when it needs too many transitions.
     """
-    useful = sorted(_useful(rows, accepting))
+    useful = sorted(leading_to((state for state, accepts in enumerate(accepting) if accepts), rows))
     starts = [state for state in initial if state in set(useful)]
     if not starts:
         return Empty()

@@ -2,7 +2,6 @@
 
 import random
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,20 +13,11 @@ from constrain.grammars.regex import regex, regex_language
 from constrain.grammars.regular import ANY_TEXT, Regular
 from constrain.tokenizer_index.compiled import allocate_token_bitmask, compile_grammar
 from constrain.tokenizer_index.matcher import Matcher
-from tests.matching import compiled_or_none, index_of, mask_of
+from tests.matching import compiled_or_none, index_of, mask_of, plain_mask
 from tests.oracles import ByteGrammar, grammar_of
 from tests.strategies import booleans, examples, grammars, vocabularies
 
 _SEEDS = st.integers(0, 1 << 32)
-
-
-def _plain_mask(matcher: Matcher) -> set[int]:
-    """The allowed tokens by a walk of the whole trie, without rows; the end apart."""
-    state = matcher._state
-    index = matcher.constraint.index
-    words = np.zeros(index.mask_words, np.int32)
-    state.states.engine.plain_mask(state.number, 0, words)
-    return set(np.flatnonzero(np.unpackbits(words.view(np.uint8), bitorder="little")).tolist())
 
 
 def _check_state(matcher: Matcher, viable: set[int], accepting: bool) -> None:
@@ -36,7 +26,7 @@ def _check_state(matcher: Matcher, viable: set[int], accepting: bool) -> None:
     mask = mask_of(matcher)
     (end,) = index.end_tokens
     assert mask == viable | ({end} if accepting else set())
-    assert _plain_mask(matcher) == viable
+    assert plain_mask(matcher) == viable
     assert matcher.is_accepting == accepting
     assert set(matcher.allowed_tokens()) == mask
     assert matcher.is_finished == (accepting and not viable)

@@ -6,13 +6,11 @@ import itertools
 import random
 from typing import Any
 
-import numpy as np
 import pytest
 
 from constrain.grammars.json_schema import json_schema
 from constrain.tokenizer_index.compiled import CompiledConstraint, compile_grammar
-from constrain.tokenizer_index.matcher import Matcher
-from tests.matching import index_of, mask_of
+from tests.matching import index_of, mask_of, plain_mask
 
 _LETTERS = ["a", "b", "0", "1", " ", "-", "é"]
 _CLOSING = ['"', '",', '","', '", "', '"]', '": "', '":']
@@ -57,13 +55,6 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 }
 
 
-def _plain_mask(matcher: Matcher) -> set[int]:
-    state = matcher._state
-    words = np.zeros(matcher.constraint.index.mask_words, np.int32)
-    state.states.engine.plain_mask(state.number, 0, words)
-    return set(np.flatnonzero(np.unpackbits(words.view(np.uint8), bitorder="little")).tolist())
-
-
 def _check_walks(compiled: CompiledConstraint, seed: int, count: int, steps: int) -> None:
     """The mask of every state on random ways is that of the plain walk; ways that do not end at once are preferred."""
     choice = random.Random(seed)
@@ -72,7 +63,7 @@ def _check_walks(compiled: CompiledConstraint, seed: int, count: int, steps: int
         matcher = compiled.matcher()
         for _ in range(steps):
             mask = mask_of(matcher)
-            assert mask - ends == _plain_mask(matcher)
+            assert mask - ends == plain_mask(matcher)
             if not mask - ends:
                 break
             token = choice.choice(sorted(mask - ends))
