@@ -14,7 +14,7 @@ from constrain.grammars.json_schema.drafts import Draft, draft_named
 from constrain.grammars.json_schema.formulas import FALSE, TRUE, Formula
 from constrain.grammars.json_schema.lexemes import TextOptions
 from constrain.grammars.json_schema.normal_forms import NormalForms
-from constrain.grammars.json_schema.printing import Printer
+from constrain.grammars.json_schema.printing import NothingToPrintError, Printer
 from constrain.grammars.json_schema.references import References
 from constrain.grammars.json_schema.whitespace import whitespace_of
 
@@ -123,12 +123,16 @@ def _printer(
     constant = {True: TRUE, False: FALSE}
     start = constant[document] if isinstance(document, bool) else forms.formulas.schema(references.root)
     keywords = _read_everything(forms)
-    if not forms.is_inhabited(start):
-        raise UnsatisfiableConstraintError("no value obeys the schema", pointer=cause_of_emptiness(start, forms))
-    printer = Printer(forms, options)
-    if "uniqueItems" in keywords:
-        printer.print_everything(f"r{start}")
-    return printer, start, tuple(forms.relaxed or ())
+    while forms.is_inhabited(start):
+        printer = Printer(forms, options)
+        try:
+            if "uniqueItems" in keywords:
+                printer.print_everything(f"r{start}")
+        except NothingToPrintError as error:
+            forms.deny(error.formula)
+            continue
+        return printer, start, tuple(forms.relaxed or ())
+    raise UnsatisfiableConstraintError("no value obeys the schema", pointer=cause_of_emptiness(start, forms))
 
 
 _DEMANDING = frozenset(("oneOf", "not", "if", "dependencies", "dependentSchemas", "unevaluatedProperties"))

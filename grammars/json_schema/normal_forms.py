@@ -61,6 +61,7 @@ class NormalForms:
         self._open: set[Formula] = set()
         self._atoms = Atoms(self)
         self._inhabited: dict[Formula, bool] = {TRUE: True, FALSE: False}
+        self._denied: set[Formula] = set()
         self._steps = 0
 
     def spend(self, steps: int) -> None:
@@ -285,6 +286,14 @@ class NormalForms:
             self._decide(formula)
             known = self._inhabited[formula]
         return known
+
+    def deny(self, formula: Formula) -> None:
+        """Note that no value satisfies a formula, which only came to light when it was printed.
+
+        What was found to have values may have had them through this one, and is decided anew.
+        """
+        self._denied.add(formula)
+        self._inhabited = {TRUE: True, FALSE: False, **dict.fromkeys(self._denied, False)}
 
     def _decide(self, formula: Formula) -> None:
         """Decide a formula and all that it depends on: the least solution, by rounds."""

@@ -23,9 +23,17 @@ from constrain.grammars.json_schema.settling import settled_objects
 from constrain.grammars.json_schema.shapes import Arrays, Objects
 from constrain.grammars.regular import Regular
 
-__all__ = ["Printer"]
+__all__ = ["NothingToPrintError", "Printer"]
 
 _NO_TEXT = ir.Alternation(())
+
+
+class NothingToPrintError(UnsatisfiableConstraintError):
+    """A formula that seemed to have values has none, because items have to be distinct."""
+
+    def __init__(self, formula: Formula) -> None:
+        super().__init__("no value obeys the schema")
+        self.formula = formula
 
 
 class Printer:
@@ -88,7 +96,7 @@ class Printer:
             parts += [self.object(one, nested) for one in settled_objects(shape, self.forms)]
         parts = [part for part in parts if part is not _NO_TEXT]
         if not parts:
-            raise UnsatisfiableConstraintError("no value obeys the schema")
+            raise NothingToPrintError(formula)
         return parts[0] if len(parts) == 1 else ir.Alternation(tuple(parts))
 
     def _inhabited(self, formula: Formula) -> bool:

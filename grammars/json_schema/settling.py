@@ -59,7 +59,12 @@ def settled_objects(shape: Objects, forms: "NormalForms") -> tuple[Objects, ...]
         settled = [one for shape in settled for one in _placed(shape, witness, forms) if not one.is_void()]
         if len(settled) > MAX_SETTLED:
             raise ResourceLimitError("an object has too many cases", limit="max_grammar")
-    return tuple(dict.fromkeys(settled))
+    return tuple(shape for shape in dict.fromkeys(settled) if not _is_crowded(shape))
+
+
+def _is_crowded(shape: Objects) -> bool:
+    """Whether a settled shape, all of whose witnesses are different members, demands more members than it may have."""
+    return shape.maximum is not None and len(shape.required) + len(shape.witnesses) > shape.maximum
 
 
 def _with_finite_classes_spelled_out(shape: Objects) -> Objects:

@@ -369,3 +369,51 @@ def test_relaxed() -> None:
     grammar = constrain.json_schema(schema, lenient=True)
     assert [one.keyword for one in grammar.relaxed] == ["uniqueItems"]
     assert constrain.compile(grammar, index()).accepts("[1,1]")
+
+
+_NO_TWO_NULLS = {"type": "array", "uniqueItems": True, "items": {"type": "null"}, "minItems": 2}
+
+
+@pytest.mark.parametrize(
+    ("schema", "accepted", "refused"),
+    [
+        pytest.param({"properties": {"a": _NO_TWO_NULLS}}, ("{}", "1"), ('{"a":[null,null]}',), id="property"),
+        pytest.param(
+            {"type": "array", "items": {"type": "object", "properties": {"a": _NO_TWO_NULLS}, "required": ["a"]}},
+            ("[]",),
+            ("[{}]", '[{"a":[null]}]'),
+            id="item-with-required-member",
+        ),
+        pytest.param(
+            {
+                "additionalProperties": {
+                    "oneOf": [{"minProperties": 1}, {}, {"additionalProperties": {"uniqueItems": True}}],
+                }
+            },
+            ("1", "{}"),
+            ('{"a":1}', '{"a":{}}'),
+            id="no-members-but-a-witness",
+        ),
+        pytest.param(
+            {
+                "$schema": "http://json-schema.org/draft-04/schema#",
+                "properties": {"a": {"uniqueItems": True, "maxProperties": 0}},
+                "patternProperties": {"a": {"type": "object", "not": {"enum": [{}]}}},
+            },
+            ("{}", "1", '{"ba":{"c":1}}'),
+            ('{"a":{}}', '{"ba":{}}'),
+            id="empty-object-that-is-not-empty",
+        ),
+    ],
+)  # fmt: skip
+def test_what_nothing_satisfies_is_left_out(schema: Any, accepted: tuple[str, ...], refused: tuple[str, ...]) -> None:
+    """A member or item that nothing satisfies makes the schema narrower, not unsatisfiable."""
+    constraint = compiled(schema, whitespace="compact")
+    assert all(map(constraint.accepts, accepted))
+    assert not any(map(constraint.accepts, refused))
+
+
+def test_a_required_member_that_nothing_satisfies() -> None:
+    """It only comes to light when rules are made; the error names it all the same."""
+    with pytest.raises(UnsatisfiableConstraintError, match="at /properties/a"):
+        constrain.json_schema({"type": "object", "properties": {"a": _NO_TWO_NULLS}, "required": ["a"]})
