@@ -6,6 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from constrain.grammars import ir
+from constrain.grammars.collection import hold_back_collection, let_collection_go
 from constrain.tokenizer_index import compiled
 from constrain.tokenizer_index.index import TokenizerIndex
 from constrain.tokenizer_index.limits import Limits
@@ -50,19 +51,23 @@ def compile(  # noqa: A001
     Raises GrammarError for a grammar that cannot be used, UnsatisfiableConstraintError for one that no text obeys,
     ResourceLimitError for one that is too large for `limits`.
     """
-    if not grammar.key:
-        return CompiledConstraint(grammar, index, limits)
-    key = id(index), grammar.key, limits
-    with _lock:
-        found = _kept.get(key)
-        if found is not None:
-            _kept.move_to_end(key)
-            return found
-    made = CompiledConstraint(grammar, index, limits)
-    with _lock:
-        made = _kept.setdefault(key, made)
-        _drop_oldest()
-    return made
+    hold_back_collection()
+    try:
+        if not grammar.key:
+            return CompiledConstraint(grammar, index, limits)
+        key = id(index), grammar.key, limits
+        with _lock:
+            found = _kept.get(key)
+            if found is not None:
+                _kept.move_to_end(key)
+                return found
+        made = CompiledConstraint(grammar, index, limits)
+        with _lock:
+            made = _kept.setdefault(key, made)
+            _drop_oldest()
+        return made
+    finally:
+        let_collection_go()
 
 
 def _drop_oldest() -> None:

@@ -6,9 +6,10 @@ depends on its text.  A `Grammar` is a set of named rules.  Rules may be made wh
 (`Grammar.rule`), so that a large schema costs what a text touches of it.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from constrain.grammars.errors import GrammarError
 from constrain.grammars.regular import Regular
@@ -219,7 +220,11 @@ class Relaxation:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+making: Final = threading.RLock()
+"""Held while a rule is made on demand, or what follows a text: constraints share what front-ends keep for that."""
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Grammar:
     """A language.
 
@@ -252,4 +257,5 @@ class Grammar:
             return self.rules[name]
         if self.make_rule is None:
             raise GrammarError(f"rule {name!r} is not defined")
-        return self.make_rule(name)
+        with making:
+            return self.make_rule(name)

@@ -26,7 +26,8 @@ def _step(matcher: Matcher, token: int) -> bool:
     after = state.after.get(token)
     if after is None or matcher._ended:
         return False
-    matcher._history.append((state, token))
+    matcher._before.append(state)
+    matcher._steps.append(token)
     matcher._state = after
     return True
 
@@ -135,8 +136,8 @@ class BatchMatcher:
         if len(each) != len(self._matchers):
             raise ValueError(f"{len(each)} counts for {len(self._matchers)} sequences")
         for matcher, count in zip(self._matchers, each, strict=True):
-            if not 0 <= count <= len(matcher._history):
-                raise ValueError(f"cannot take back {count} of {len(matcher._history)} steps")
+            if not 0 <= count <= len(matcher._steps):
+                raise ValueError(f"cannot take back {count} of {len(matcher._steps)} steps")
         for matcher, count in zip(self._matchers, each, strict=True):
             matcher.rollback(count)
 

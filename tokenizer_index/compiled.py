@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from constrain.grammars import ir
+from constrain.grammars.collection import hold_back_collection, let_collection_go
 from constrain.tokenizer_index.engine import Engine
 from constrain.tokenizer_index.index import TokenizerIndex
 from constrain.tokenizer_index.limits import Limits
@@ -41,11 +42,15 @@ class CompiledConstraint:
     def __init__(self, grammar: ir.Grammar, index: TokenizerIndex, limits: Limits | None = None) -> None:
         self.grammar, self.index = grammar, index
         self.limits = limits or Limits()
-        self.end_tokens = frozenset(index.end_tokens)
-        self.end_mask = self._mask_of_ends()
-        self.end_source: Source = self.end_mask, self.end_mask.ctypes.data, True
         self._lock = threading.Lock()
-        self._states = self._new_states()
+        hold_back_collection()
+        try:
+            self.end_tokens = frozenset(index.end_tokens)
+            self.end_mask = self._mask_of_ends()
+            self.end_source: Source = self.end_mask, self.end_mask.ctypes.data, True
+            self._states = self._new_states()
+        finally:
+            let_collection_go()
 
     def _new_states(self) -> States:
         return states_of(Engine(self.grammar, self.index, self.limits), _masks, self.limits.max_states)
@@ -62,7 +67,11 @@ class CompiledConstraint:
 
     def matcher(self) -> Matcher:
         """A matcher at the beginning of a sequence."""
-        return Matcher(self)
+        hold_back_collection()
+        try:
+            return Matcher(self)
+        finally:
+            let_collection_go()
 
     def _mask_of_ends(self) -> npt.NDArray[np.int32]:
         mask = np.zeros(self.index.mask_words, np.uint32)

@@ -14,7 +14,6 @@ from constrain.grammars.analysis import analyse
 from constrain.grammars.automata._jit import Cells, code_table
 from constrain.grammars.automata.arena import Arena
 from constrain.grammars.automata.store import COUNT, NEEDS_FOLLOWER, NEEDS_LENGTH, NEEDS_ROW, NEEDS_RULE
-from constrain.grammars.collection import collection_held_back
 from constrain.grammars.errors import ResourceLimitError, UnsatisfiableConstraintError
 from constrain.grammars.lexemes import merge_terminals
 from constrain.tokenizer_index import captures, configurations, containers, lexer, masks, parser  # noqa: F401  (services)
@@ -49,8 +48,7 @@ class Engine(Arena):
         special = {name: token for name, token in index.special_tokens.items() if token not in index.end_tokens}
         self._loader = Loader(self, grammar, facts, special, limits.max_grammar)
         if facts is not None:
-            with collection_held_back:
-                self._loader.load_all()
+            self._loader.load_all()
         self.first = int(self.run(masks.first_configuration, self._loader.may_be_empty))
         if self.first == 0:
             raise UnsatisfiableConstraintError("no text can be read as the grammar's terminals ask for")
@@ -62,8 +60,7 @@ class Engine(Arena):
     def resolve(self, status: int) -> None:
         """Load the rule, make the row, find out the follower or the lengths that the kernel lacked."""
         if status == NEEDS_RULE:
-            with collection_held_back:
-                self._loader.load(int(self.memory[NEEDED_RULE]))
+            self._loader.load(int(self.memory[NEEDED_RULE]))
         elif status == NEEDS_ROW:
             self._pooled_row(int(self.memory[NEEDED_NODE]))
         elif status == NEEDS_LENGTH:

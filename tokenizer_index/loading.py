@@ -119,7 +119,8 @@ class Loader:
         name = self._names[number]
         expression = self._anonymous_rules.get(name) or self._grammar.rule(name)
         if isinstance(expression, ir.Late):  # these come with the text, and are bounded by the memory
-            expression = expression.rule.expression()
+            with ir.making:
+                expression = expression.rule.expression()
         else:
             self._count(expression)
         match expression:
@@ -226,7 +227,9 @@ class Loader:
         captured = symbols[:count][::-1]
         if count and captured.max() >= SPECIAL:
             raise GrammarError("special tokens cannot stand where what follows depends on the text")
-        return self._rule_of(self._bindings[state].after(captured.astype(np.uint8).tobytes()))
+        with ir.making:
+            following = self._bindings[state].after(captured.astype(np.uint8).tobytes())
+        return self._rule_of(following)
 
     def _loop(self, part: ir.Expression, minimum: int, maximum: int | None) -> tuple[Label | None, bool]:
         """A repetition with large bounds: a rule of its own that counts.

@@ -16,7 +16,7 @@ import numpy as np
 from constrain.grammars.automata._jit import Cells
 
 if TYPE_CHECKING:
-    from constrain.tokenizer_index.states import State
+    from constrain.tokenizer_index.states import States
 
 __all__ = ["Mask", "MaskStore"]
 
@@ -32,7 +32,10 @@ class MaskStore:
 
     def __init__(self, max_bytes: int = 1 << 25) -> None:
         self._max_bytes, self._bytes = max_bytes, 0
-        self._holders: deque[tuple[weakref.ref[State], Mask]] = deque()
+        # Three queues beside each other: what is in them, Python's collector need not look at one by one.
+        self._holders: deque[weakref.ref[States]] = deque()
+        self._numbers: deque[int] = deque()
+        self._masks: deque[Mask] = deque()
         self._free: dict[int, list[Mask]] = {}
         self._lock = threading.Lock()
 
@@ -57,18 +60,20 @@ class MaskStore:
         first, stride = slab.ctypes.data, slab.strides[0]
         return [(row, first + i * stride) for i, row in enumerate(slab)]
 
-    def keep(self, state: "State", mask: Mask) -> None:
-        """Note that a state has got a mask."""
+    def keep(self, states: "States", number: int, mask: Mask) -> None:
+        """Note that the state of a number has got a mask."""
         with self._lock:
-            self._holders.append((weakref.ref(state), mask))
+            self._holders.append(weakref.ref(states))
+            self._numbers.append(number)
+            self._masks.append(mask)
             self._bytes += mask[0].nbytes
             while self._bytes > self._max_bytes and len(self._holders) > 1:
                 self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        holder, mask = self._holders.popleft()
-        if (state := holder()) is not None:
-            state.forget_mask()
+        holder, number, mask = self._holders.popleft(), self._numbers.popleft(), self._masks.popleft()
+        if (states := holder()) is not None:
+            states.forget_mask(number)
         row = mask[0]
         self._bytes -= row.nbytes
         # Nobody can come by the row any more; whoever has it still may be copying it.

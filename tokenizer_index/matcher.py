@@ -34,12 +34,15 @@ class Matcher:
     matchers of the constraint share.  One matcher is used by one thread at a time.
     """
 
-    __slots__ = ("_bitmask", "_compiled", "_ended", "_history", "_rows", "_state")
+    __slots__ = ("_before", "_bitmask", "_compiled", "_ended", "_rows", "_state", "_steps")
 
     def __init__(self, compiled: "CompiledConstraint") -> None:
         self._compiled: Final = compiled
         self._state: State = compiled.start
-        self._history: list[tuple[State, int | bytes]] = []  # the state before each step, and the step
+        # The state before each step, and the step: not in pairs, so that reading a token makes no object that Python's
+        # collector would count, and could start with.
+        self._before: list[State] = []
+        self._steps: list[int | bytes] = []
         self._ended = False
         self._bitmask: Any = None
         self._rows: npt.NDArray[np.int32] | None = None
@@ -121,14 +124,16 @@ class Matcher:
             after = self._read(token_id)
             if after is None:
                 return False
-        self._history.append((self._state, token_id))
+        self._before.append(self._state)
+        self._steps.append(token_id)
         self._state = after
         return True
 
     def _accept_end(self, token_id: int) -> bool:
         if not (self._ended or self._state.accepting):
             return False
-        self._history.append((self._state, token_id))
+        self._before.append(self._state)
+        self._steps.append(token_id)
         self._ended = True
         return True
 
@@ -147,28 +152,30 @@ class Matcher:
             after = self._state.states.read_text(self._state, data)
         if after is None:
             return False
-        self._history.append((self._state, data))
+        self._before.append(self._state)
+        self._steps.append(data)
         self._state = after
         return True
 
     def rollback(self, count: int = 1) -> None:
         """Take back the last `count` steps.  Raises ValueError when there are not so many."""
-        if not 0 <= count <= len(self._history):
-            raise ValueError(f"cannot take back {count} of {len(self._history)} steps")
+        if not 0 <= count <= len(self._steps):
+            raise ValueError(f"cannot take back {count} of {len(self._steps)} steps")
         for _ in range(count):
-            self._state, step = self._history.pop()
+            self._state, step = self._before.pop(), self._steps.pop()
             if isinstance(step, int) and step in self._compiled.end_tokens:
                 self._ended = self._ends_before()
 
     def _ends_before(self) -> bool:
-        if not self._history:
+        if not self._steps:
             return False
-        step = self._history[-1][1]
+        step = self._steps[-1]
         return isinstance(step, int) and step in self._compiled.end_tokens
 
     def reset(self) -> None:
         """Go back to the beginning."""
-        self._history.clear()
+        self._before.clear()
+        self._steps.clear()
         self._state = self._compiled.start
         self._ended = False
 
@@ -176,7 +183,7 @@ class Matcher:
         """An independent matcher at the same place."""
         copy = Matcher(self._compiled)
         copy._state, copy._ended = self._state, self._ended
-        copy._history = self._history.copy()
+        copy._before, copy._steps = self._before.copy(), self._steps.copy()
         return copy
 
     # What is known of the place
@@ -199,7 +206,7 @@ class Matcher:
     @property
     def tokens(self) -> list[int]:
         """The tokens read so far."""
-        return [step for _, step in self._history if isinstance(step, int)]
+        return [step for step in self._steps if isinstance(step, int)]
 
     @property
     def state_key(self) -> int:
@@ -288,14 +295,16 @@ class Matcher:
         if error.limit != "max_memory":
             raise error
         self._compiled.start_afresh(self._state.states)
-        history, self._history, self._state = self._history, [], self._compiled.start
-        for _, step in history:
-            after = self._state.read(step) if isinstance(step, int) else None
+        before, state = [], self._compiled.start
+        for step in self._steps:
+            before.append(state)
             if isinstance(step, bytes):
-                after = self._state.states.read_text(self._state, step)
+                after = state.states.read_text(state, step)
             elif step in self._compiled.end_tokens:
-                after = self._state
+                after = state
+            else:
+                after = state.read(step)
             if after is None:
                 raise DeadEndError("a sequence could not be read again")
-            self._history.append((self._state, step))
-            self._state = after
+            state = after
+        self._before, self._state = before, state

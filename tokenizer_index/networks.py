@@ -133,11 +133,55 @@ def _minimise(network: Network) -> Network:
 def _direct(expression: ir.Expression, label: Callable[[ir.Expression], tuple[Label | None, bool]]) -> Network | None:
     """The network of a choice between single steps, which needs no construction; None for anything else."""
     parts = expression.parts if isinstance(expression, ir.Alternation) else (expression,)
-    if any(isinstance(part, ir.Sequence | ir.Alternation | ir.Repeat) for part in parts):
+    if any(isinstance(part, _COMPOSED) for part in parts):
         return None
     steps = [label(part) for part in parts]
     reads = dict.fromkeys((read, 1) for read, _ in steps if read is not None)
     return Network((tuple(reads), ()), (any(skippable for _, skippable in steps), True)) if reads else None
+
+
+def _choice_of_sequences(
+    expression: ir.Expression, label: Callable[[ir.Expression], tuple[Label | None, bool]]
+) -> Network | None:
+    """The network of a choice between sequences of steps, none of which may be skipped; None for anything else.
+
+    A trie of labels, minimised from its leaves up, as is enough where there are no circles (Revuz 1992).
+    """
+    parts = expression.parts if isinstance(expression, ir.Alternation) else (expression,)
+    words = [part.parts if isinstance(part, ir.Sequence) else (part,) for part in parts]
+    if not all(words) or any(isinstance(one, _COMPOSED) for word in words for one in word):
+        return None
+    rows: list[dict[Label, int]] = [{}]
+    final = [False]
+    for word in words:
+        state = 0
+        for one in word:
+            read, skippable = label(one)
+            if read is None or skippable:
+                return None
+            if read not in rows[state]:
+                rows[state][read] = len(rows)
+                rows.append({})
+                final.append(False)
+            state = rows[state][read]
+        final[state] = True
+    return _without_twins(rows, final)
+
+
+def _without_twins(rows: list[dict[Label, int]], final: list[bool]) -> Network:
+    """A tree of states, each before those that it leads to, with states merged that no continuation tells apart."""
+    same = [0] * len(rows)
+    known: dict[tuple[bool, frozenset[tuple[Label, int]]], int] = {}
+    for state in reversed(range(len(rows))):
+        leads = frozenset((read, same[target]) for read, target in rows[state].items())
+        same[state] = known.setdefault((final[state], leads), state)
+    kept = sorted(known.values())
+    number = {state: i for i, state in enumerate(kept)}
+    transitions = tuple(tuple((read, number[same[to]]) for read, to in rows[state].items()) for state in kept)
+    return Network(transitions, tuple(final[state] for state in kept))
+
+
+_COMPOSED = (ir.Sequence, ir.Alternation, ir.Repeat)
 
 
 def network_of(expression: ir.Expression, label: Callable[[ir.Expression], tuple[Label | None, bool]]) -> Network:
@@ -146,4 +190,8 @@ def network_of(expression: ir.Expression, label: Callable[[ir.Expression], tuple
     `label` says of an expression that is neither a sequence, an alternation nor a short repetition what its
     transition reads (None: it cannot read anything), and whether it may also be skipped.
     """
-    return _direct(expression, label) or _minimise(_determinise(_build(expression, label)))
+    return (
+        _direct(expression, label)
+        or _choice_of_sequences(expression, label)
+        or _minimise(_determinise(_build(expression, label)))
+    )

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from constrain.grammars.automata._jit import Cells
+from constrain.grammars.collection import hold_back_collection, let_collection_go
 from constrain.tokenizer_index.configurations import ACCEPTING
 from constrain.tokenizer_index.engine import Engine
 from constrain.tokenizer_index.mask_store import Mask, MaskStore
@@ -38,7 +39,6 @@ class State:
     """
 
     __slots__ = (
-        "__weakref__",
         "accepting",
         "after",
         "ending",
@@ -63,15 +63,23 @@ class State:
         """The mask, made if need be."""
         mask = self.mask
         if mask is None:
-            new, self.is_open, self.masks = self.states.new_mask(self.number)
-            mask = self.keep_mask(new)
+            hold_back_collection()
+            try:
+                new, self.is_open, self.masks = self.new_mask()
+                mask = self._keep_mask(new)
+            finally:
+                let_collection_go()
         return mask
 
-    def keep_mask(self, new: Mask) -> Cells:
+    def new_mask(self) -> tuple[Mask, bool, bool]:
+        """A mask, whether it allows some token but the end, and whether it forbids any."""
+        return self.states.new_mask(self.number)
+
+    def _keep_mask(self, new: Mask) -> Cells:
         """Keep the mask until there are too many."""
         mask = new[0]
         self.mask, self.source = mask, (*new, self.masks)
-        self.states.store.keep(self, new)
+        self.states.store.keep(self.states, self.number, new)
         return mask
 
     def forget_mask(self) -> None:
@@ -116,13 +124,25 @@ class States:
 
     def read(self, state: State, token: int) -> State | None:
         """The state after a token that is read in `state` for the first time."""
-        packed = self.step(state, token)
-        if not packed:
-            after = None
-        elif (after := self._known.get(packed >> 1)) is None:
-            after = self._known.setdefault(packed >> 1, State(self, packed >> 1, bool(packed & 1)))
-        state.after[token] = after
+        hold_back_collection()
+        try:
+            packed = self.step(state, token)
+            if not packed:
+                after = None
+            elif (after := self._known.get(packed >> 1)) is None:
+                after = self._known.setdefault(packed >> 1, State(self, packed >> 1, bool(packed & 1)))
+            state.after[token] = after
+        finally:
+            let_collection_go()
         return after
+
+    def forget_mask(self, number: int) -> None:
+        """Let go of the mask of a configuration."""
+        state = self._known.get(number)
+        if state is not None:
+            state.forget_mask()
+        if number == self.start.number:
+            self.start.forget_mask()
 
     def step(self, state: State, token: int) -> int:
         """Twice the configuration after a token, and 1 if the text may end there; 0 when it may not come next."""
@@ -193,18 +213,14 @@ class _StartState(State):
             node += int(trie[node, 1])
         self._below_space = node if node < len(trie) else -1
 
-    def make_mask(self) -> Cells:
-        if self.mask is not None:
-            return self.mask
+    def new_mask(self) -> tuple[Mask, bool, bool]:
         if not self.states.spells_all:
-            after = self.states.kept(self.states.start_successors())
-            new, self.is_open, self.masks = self.states.mask_of(after, self.accepting)
-            return self.keep_mask(new)
-        new, self.is_open, _ = self.states.new_mask(self.number)
-        if self._below_space >= 0:
-            self._replace_below_space(new[0])
-            self.is_open = True
-        return self.keep_mask(new)
+            return self.states.mask_of(self.states.kept(self.states.start_successors()), self.accepting)
+        new, is_open, masks = super().new_mask()
+        if self._below_space < 0:
+            return new, is_open, masks
+        self._replace_below_space(new[0])
+        return new, True, True
 
     def _replace_below_space(self, mask: Cells) -> None:
         """Allow tokens that begin with a space as what follows it allows."""

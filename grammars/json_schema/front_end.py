@@ -3,11 +3,12 @@
 import json
 from decimal import Decimal
 from typing import Any
+from weakref import WeakValueDictionary
 
 import referencing
 
 from constrain.grammars import ir
-from constrain.grammars.collection import collection_held_back
+from constrain.grammars.collection import hold_back_collection, let_collection_go
 from constrain.grammars.errors import GrammarSyntaxError, UnsatisfiableConstraintError
 from constrain.grammars.json_schema.causes import cause_of_emptiness
 from constrain.grammars.json_schema.drafts import Draft, draft_named
@@ -48,39 +49,45 @@ def json_schema(
     Raises UnsupportedSchemaError, with a JSON Pointer, for what cannot be enforced, UnsatisfiableConstraintError when
     no value obeys the schema, GrammarSyntaxError for a text that is not JSON.
     """
-    if property_order not in ("schema", "any"):
-        raise ValueError('property_order is "schema" or "any"')
-    if escapes not in ("any", "needed"):
-        raise ValueError('escapes is "any" or "needed"')
-    text, document = parsed(schema)
-    options = TextOptions(whitespace_of(whitespace), property_order == "schema", escapes == "any", exponents)
-    named = draft_named(draft)
-    with collection_held_back:
+    hold_back_collection()
+    try:
+        if property_order not in ("schema", "any"):
+            raise ValueError('property_order is "schema" or "any"')
+        if escapes not in ("any", "needed"):
+            raise ValueError('escapes is "any" or "needed"')
+        text, named = _text_of(schema), draft_named(draft)
+        words = property_order, whitespace, escapes, exponents, formats, lenient, named.name
+        key = "" if registry is not None else f"json_schema {words!r} {text}"
+        known = _known.get(key)
+        if known is not None:
+            return known
+        options = TextOptions(whitespace_of(whitespace), property_order == "schema", escapes == "any", exponents)
         printer, start, relaxed = _printer(
-            text, document, options, draft=named, formats=formats, lenient=lenient, registry=registry
+            text, _document(text), options, draft=named, formats=formats, lenient=lenient, registry=registry
         )
-    key = (
-        ""
-        if registry is not None
-        else repr(("json_schema", text, property_order, whitespace, escapes, exponents, formats, lenient, named.name))
-    )
-    return ir.Grammar(f"r{start}", {}, make_rule=printer.rule, key=key, source=text, relaxed=relaxed)
+        grammar = ir.Grammar(f"r{start}", {}, make_rule=printer.rule, key=key, source=text, relaxed=relaxed)
+        return _known.setdefault(key, grammar) if key else grammar
+    finally:
+        let_collection_go()
+
+
+_known: WeakValueDictionary[str, ir.Grammar] = WeakValueDictionary()
+"""Grammars by their keys, as long as some constraint has them."""
 
 
 def parsed(schema: Any) -> tuple[str, Any]:
     """The text and the contents of a schema that is given as a text, a document or a Python type."""
-    if isinstance(schema, type) or not isinstance(schema, dict | bool | str):
-        from constrain.grammars.python_types import schema_of
-
-        schema = schema_of(schema)
-    text = schema if isinstance(schema, str) else _text_of(schema)
-    document = _document(text)
-    if not isinstance(document, dict | bool):
-        raise GrammarSyntaxError("a schema is an object or a boolean")
-    return text, document
+    text = _text_of(schema)
+    return text, _document(text)
 
 
 def _text_of(schema: Any) -> str:
+    if isinstance(schema, str):
+        return schema
+    if isinstance(schema, type) or not isinstance(schema, dict | bool):
+        from constrain.grammars.python_types import schema_of
+
+        schema = schema_of(schema)
     try:
         return json.dumps(schema, allow_nan=False, default=_exact)
     except (TypeError, ValueError) as error:
@@ -97,11 +104,14 @@ def _exact(value: Any) -> Any:
 
 def _document(text: str) -> Any:
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_refused)
+        document = json.loads(text, parse_float=Decimal, parse_constant=_refused)
     except json.JSONDecodeError as error:
         raise GrammarSyntaxError(error.msg, source=text, line=error.lineno, column=error.colno) from error
     except RecursionError:
         raise GrammarSyntaxError("the schema is nested too deeply", source=text) from None
+    if not isinstance(document, dict | bool):
+        raise GrammarSyntaxError("a schema is an object or a boolean")
+    return document
 
 
 def _refused(name: str) -> Any:

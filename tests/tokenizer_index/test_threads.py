@@ -1,5 +1,6 @@
 """One constraint for many threads, and the same masks and files in every process."""
 
+import gc
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from constrain.grammars import ir
+from constrain.grammars import ir, regular
 from constrain.grammars.json_schema import json_schema
 from constrain.grammars.lark_syntax import lark
 from constrain.grammars.regex import regex
@@ -155,6 +157,56 @@ def test_compiling_in_the_background() -> None:
         thread.join(timeout=60)
     assert not thread.is_alive()
     assert made
+
+
+def test_rules_are_made_by_one_thread_at_a_time() -> None:
+    """A grammar may belong to several constraints, while what makes its rules need not be ready for several threads."""
+    inside, most = 0, 0
+
+    def make_rule(name: str) -> ir.Expression:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.001)
+        inside -= 1
+        digit = ir.Terminal(regular.Literal(b"1"))
+        return ir.Alternation((digit, ir.Sequence((digit, ir.Reference(name + "1")))))
+
+    grammar = ir.Grammar("1", {}, make_rule=make_rule)
+
+    def read() -> bool:
+        return compile_grammar(grammar, index).accepts("1" * 20)
+
+    index = index_of(_TOKENS, 3)
+    assert all(in_threads([read] * 4))
+    assert most == 1
+
+
+def test_no_collection_starts_in_a_step() -> None:
+    """Python's collector may be due, but starts neither in masks nor in steps, be they new or known."""
+    compiled = compile_grammar(json_schema(SCHEMAS["object"]), index_of(_TOKENS, 3))
+    bitmask, started, inside = allocate_token_bitmask(1, compiled.index.vocab_size), 0, False
+
+    def count(phase: str, _: dict[str, int]) -> None:
+        nonlocal started
+        started += inside and phase == "start"
+
+    thresholds = gc.get_threshold()
+    gc.callbacks.append(count)
+    gc.set_threshold(1, 1, 1)
+    try:
+        for _ in range(2):
+            matcher = compiled.matcher()
+            for byte in b'{"a": 1, "ab": "x"}':
+                inside = True
+                matcher.fill_next_token_bitmask(bitmask)
+                accepted = matcher.accept_token(byte)
+                inside = False
+                assert accepted
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(count)
+    assert started == 0
 
 
 def test_forks_in_many_threads() -> None:

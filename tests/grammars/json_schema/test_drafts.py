@@ -1,5 +1,7 @@
 """`draft=`, and what drafts, dialects and base URIs make of references."""
 
+import json
+import weakref
 from typing import Any
 
 import pytest
@@ -109,3 +111,16 @@ def test_a_required_vocabulary_that_is_unknown() -> None:
     meta = {**vocabulary(core=True), "$vocabulary": {"http://x/vocabulary": True}}
     with pytest.raises(constrain.errors.UnsupportedSchemaError, match="vocabulary"):
         constrain.json_schema({"$schema": "http://x/meta"}, registry=registry(meta=meta))
+
+
+def test_a_schema_that_is_known() -> None:
+    """Its grammar is not made again as long as somebody has it; with other settings it is another one."""
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    grammar = constrain.json_schema(schema)
+    assert constrain.json_schema(dict(schema)) is grammar
+    assert constrain.json_schema(json.dumps(schema)) is grammar
+    assert constrain.json_schema(schema, property_order="any") is not grammar
+    assert constrain.json_schema(schema, draft=7) is not grammar
+    weak = weakref.ref(grammar)
+    del grammar
+    assert weak() is None

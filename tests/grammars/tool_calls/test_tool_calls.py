@@ -182,7 +182,7 @@ def test_random_walks_are_read(style: str, constraints: dict[str, CompiledConstr
             assert matcher.accept_token(draw.choice(tokens))
         assert matcher.accept_text(matcher.shortest_completion())
         history = b"".join(
-            step if isinstance(step, bytes) else constraint.index.tokens[step] for _, step in matcher._history
+            step if isinstance(step, bytes) else constraint.index.tokens[step] for step in matcher._steps
         )
         text = history.decode("utf-8")
         message = parse_tool_calls(text, style=style)
