@@ -5,6 +5,8 @@ of them.  The operations keep the forms that are cheap to recognise (no restrict
 otherwise leave the work to the automata.
 """
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable
 
 from constrain.grammars.automata.language import Language
@@ -75,7 +77,34 @@ def contains(language: Regular, text: bytes) -> bool:
         return language.minimum <= length and (language.maximum is None or length <= language.maximum)
     if isinstance(language, Without) and language.part is ANY:
         return text not in language.words
-    return text in Language(language)
+    return text in _automaton(language)
+
+
+class _Automata(threading.local):
+    """Automata of the languages asked about last, by identity: each is asked about many texts, or several times.
+
+    A thread has its own: they change when they are asked.
+    """
+
+    def __init__(self) -> None:
+        self.kept: OrderedDict[int, tuple[Regular, Language]] = OrderedDict()
+
+
+_automata = _Automata()
+_MAX_AUTOMATA = 16
+
+
+def _automaton(language: Regular) -> Language:
+    kept = _automata.kept
+    known = kept.get(id(language))
+    if known is not None:
+        kept.move_to_end(id(language))
+        return known[1]
+    made = Language(language)
+    kept[id(language)] = language, made
+    if len(kept) > _MAX_AUTOMATA:
+        kept.popitem(last=False)
+    return made
 
 
 def _is_simple(language: Regular) -> bool:
@@ -88,18 +117,15 @@ def is_empty(language: Regular) -> bool:
     if isinstance(language, Empty):
         return True
     if isinstance(language, Without) and language.part is not ANY:
-        return Language(language).is_empty()
-    return not _is_simple(language) and Language(language).is_empty()
+        return _automaton(language).is_empty()
+    return not _is_simple(language) and _automaton(language).is_empty()
 
 
 def _filtered(finite: Words, language: Regular) -> Regular:
     if isinstance(language, Words):
         kept = tuple(text for text in finite.words if text in set(language.words))
     else:
-        automaton = None if _is_simple(language) else Language(language)
-        kept = tuple(
-            text for text in finite.words if (contains(language, text) if automaton is None else text in automaton)
-        )
+        kept = tuple(text for text in finite.words if contains(language, text))
     return Words(kept) if kept else NONE
 
 
@@ -183,7 +209,7 @@ def finite_words(language: Regular, limit: int = 1000) -> tuple[bytes, ...] | No
     if known is None or known[0] is not language or known[1] != limit:
         if len(_listed) > _MAX_LISTED:
             _listed.clear()
-        known = _listed[id(language)] = language, limit, words_of(Language(language), limit)
+        known = _listed[id(language)] = language, limit, words_of(_automaton(language), limit)
     return known[2]
 
 
