@@ -45,11 +45,11 @@ class Engine(Arena):
         self._doubts_address = self._doubts.ctypes.data
         grammar = merge_terminals(grammar)
         facts = analyse(grammar) if grammar.make_rule is None else None
-        special = {name: token for name, token in index.special_tokens.items() if token not in index.end_tokens}
-        self._loader = Loader(self, grammar, facts, special, limits.max_grammar)
+        self._loader = Loader(self, grammar, facts, index.nameable_tokens, limits.max_grammar)
         if facts is not None:
             self._loader.load_all()
-        self.first = int(self.run(masks.first_configuration, self._loader.may_be_empty))
+        # As an int: kernels are compiled for integers, and numba looks for another one each time it meets a bool.
+        self.first = int(self.run(masks.first_configuration, int(self._loader.may_be_empty)))
         if self.first == 0:
             raise UnsatisfiableConstraintError("no text can be read as the grammar's terminals ask for")
 

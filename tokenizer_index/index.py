@@ -67,6 +67,9 @@ class TokenizerIndex:
         self._has_twins = bool((self.same >= 0).any())
         self._ends = np.array(self.end_tokens, np.int32)
         self.missing_bytes = self._missing_bytes()
+        ends = frozenset(self.end_tokens)
+        self.nameable_tokens = {name: token for name, token in self.special_tokens.items() if token not in ends}
+        self._view = self._view_without_pool()
 
     @classmethod
     def from_tokenizer(
@@ -187,6 +190,11 @@ class TokenizerIndex:
 
     def view(self, pool: Pool) -> npt.NDArray[Any]:
         """The table of addresses that kernels read, (fields.VIEW_SIZE,) int64; index and pool must be kept alive."""
+        table = self._view.copy()
+        table[fields.POOL] = pool.addresses.ctypes.data
+        return table
+
+    def _view_without_pool(self) -> npt.NDArray[Any]:
         table = np.zeros(fields.VIEW_SIZE, np.int64)
         table[fields.TRIE] = self.trie.ctypes.data
         table[fields.TRIE_SIZE] = len(self.trie)
@@ -203,7 +211,6 @@ class TokenizerIndex:
         table[fields.END_COUNT] = len(self._ends)
         table[fields.WORDS] = self.mask_words
         table[fields.LAST_WORD] = (1 << ((self.vocab_size - 1) % 32 + 1)) - 1
-        table[fields.POOL] = pool.addresses.ctypes.data
         return table
 
     def equal_tokens(self, tokens: Cells) -> list[int]:

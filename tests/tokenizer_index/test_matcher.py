@@ -379,3 +379,23 @@ def _with_call() -> Tokenizer:
     tokenizer = _tokenizer()
     tokenizer.add_special_tokens(["<call>"])
     return tokenizer
+
+
+def test_kernels_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second constraint calls every kernel with the types that it was compiled for: numba need not look for them."""
+    from numba.core.dispatcher import Dispatcher
+
+    index = index_of([bytes([byte]) for byte in range(256)])
+
+    def use() -> bool:
+        matcher = compile_grammar(json_schema({"type": "object", "required": ["a"]}), index).matcher()
+        matcher.fill_next_token_bitmask(allocate_token_bitmask(1, index.vocab_size))
+        return matcher.accept_text(b'{"a":1}') and matcher.is_accepting
+
+    assert use()
+
+    def fail(self: Dispatcher, *arguments: object, **_: object) -> None:
+        raise AssertionError(f"{self} with {arguments}")
+
+    monkeypatch.setattr(Dispatcher, "_compile_for_args", fail)
+    assert use()
