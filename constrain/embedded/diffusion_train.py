@@ -10,10 +10,8 @@ differs from row to row.  The loss counts masked positions; end tokens behind th
 """
 
 import itertools
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any
@@ -21,13 +19,11 @@ from typing import Annotated, Any
 import torch
 import typer
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
-from tqdm import tqdm
 
 from constrain.decoders.diffusion.model import bidirectional
 from constrain.embedded.loading import load_embedded
-from constrain.embedded.muon import Muon
 from constrain.embedded.tasks import TASKS, examples
+from constrain.embedded.updates import in_batches, optimizers, update
 
 __all__ = ["Recipe", "main", "save", "train"]
 
@@ -78,7 +74,7 @@ def _padded(rows: list[tuple[list[int], list[int]]], end: int, length: int) -> B
 
 
 def _batches(tokenizer: Any, recipe: Recipe) -> Iterator[Batch]:
-    """Batches without end; the texts of a batch have about the same length."""
+    """Batches without end."""
     random, end = Random(recipe.seed), tokenizer.eos_token_id
     for part in itertools.count(1):
         pool = []
@@ -86,11 +82,7 @@ def _batches(tokenizer: Any, recipe: Recipe) -> Iterator[Batch]:
             for example in itertools.islice(examples(task, recipe.seed + part), 16 * recipe.batch):
                 prompt, answer = (tokenizer(text)["input_ids"] for text in (example.prompt, example.answer))
                 pool.append((prompt, answer))
-        random.shuffle(pool)
-        pool.sort(key=lambda row: len(row[0]) + len(row[1]))
-        batches = [pool[i : i + recipe.batch] for i in range(0, len(pool), recipe.batch)]
-        random.shuffle(batches)
-        for rows in batches:
+        for rows in in_batches(pool, recipe.batch, lambda row: len(row[0]) + len(row[1]), random):
             shortest = max(len(prompt) + len(answer) for prompt, answer in rows) + 1
             longest = min(len(prompt) for prompt, _ in rows) + recipe.longest
             yield _padded(rows, end, random.randint(shortest, max(shortest, longest)))
@@ -114,21 +106,6 @@ def _loss(model: Any, batch: Batch, masked: torch.Tensor, mask_token: int) -> to
     return (losses * weights).sum() / weights.sum()
 
 
-def _optimizers(model: Any, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
-    inside = {id(p) for p in matrices}
-    others = [p for p in model.parameters() if id(p) not in inside]
-    return [
-        Muon(matrices, recipe.muon_rate),
-        torch.optim.AdamW(others, lr=recipe.rate, betas=(0.9, 0.95), weight_decay=0.0),
-    ]
-
-
-def _rate(steps: int, step: int) -> float:
-    """The share of the full rate: up within fifty steps, then down to zero."""
-    return min((step + 1) / 50, 1 - step / steps)
-
-
 def _with_mask_token(model: Any) -> int:
     """Add a token to the model, which begins as the mean of all others; its id."""
     old = model.get_input_embeddings().weight.detach()
@@ -148,22 +125,15 @@ def train(recipe: Recipe, seconds: float | None = None) -> tuple[Any, float]:
     model, tokenizer = load_embedded()
     mask_token = _with_mask_token(model.train())
     generator = torch.Generator().manual_seed(recipe.seed)
-    optimizers = _optimizers(model, recipe)
-    rates = [LambdaLR(optimizer, partial(_rate, recipe.steps)) for optimizer in optimizers]
-    began, mean = time.monotonic(), float("nan")
-    progress = tqdm(itertools.islice(_batches(tokenizer, recipe), recipe.steps), total=recipe.steps, mininterval=1)
-    for step, batch in enumerate(progress):
-        loss = _loss(model, batch, _masked(batch, generator), mask_token)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer, rate in zip(optimizers, rates, strict=True):
-            optimizer.step()
-            rate.step()
-            optimizer.zero_grad()
-        mean = loss.item() if step == 0 else 0.98 * mean + 0.02 * loss.item()
-        progress.set_postfix(loss=f"{mean:.4f}", refresh=False)
-        if seconds is not None and time.monotonic() - began > seconds:
-            break
+    mean = update(
+        model,
+        optimizers(model, recipe.rate, recipe.muon_rate),
+        _batches(tokenizer, recipe),
+        lambda batch: _loss(model, batch, _masked(batch, generator), mask_token),
+        steps=recipe.steps,
+        seconds=seconds,
+        memory=0.98,
+    )
     return model.eval(), mean
 
 

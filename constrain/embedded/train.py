@@ -3,12 +3,10 @@
 Everything follows from the seed: the examples, the tokenizer, the first weights and the order of batches.  The same
 seed, number of steps, version of PyTorch, kind of processor and number of threads give the same weights.
 
-The loss counts the answer and the end token only.  Matrices inside the layers are updated by Muon (Jordan et al.,
-2024), embeddings and norms by AdamW, both with a rate that rises for a moment and then falls in a line to zero.
+The loss counts the answer and the end token only.
 """
 
 import itertools
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,12 +17,10 @@ from typing import Annotated, Any
 import torch
 import typer
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
-from tqdm import tqdm
 
-from constrain.embedded.muon import Muon
 from constrain.embedded.tasks import TASKS, examples
 from constrain.embedded.tokenizer import END, PAD, train_tokenizer
+from constrain.embedded.updates import in_batches, optimizers, update
 
 __all__ = ["Recipe", "main", "save", "train"]
 
@@ -94,16 +90,12 @@ def _padded(rows: list[tuple[list[int], int]], padding: int) -> Batch:
 
 
 def _batches(tokenizer: Any, recipe: Recipe) -> Iterator[Batch]:
-    """Batches without end; the examples of a batch have about the same length, so that little is padding."""
+    """Batches without end."""
     random = Random(recipe.seed)
     padding = tokenizer.token_to_id(PAD)
     for part in itertools.count(1):
         pool = _encoded(tokenizer, recipe.seed + part, 16 * recipe.batch)
-        random.shuffle(pool)
-        pool.sort(key=lambda row: len(row[0]))
-        batches = [pool[i : i + recipe.batch] for i in range(0, len(pool), recipe.batch)]
-        random.shuffle(batches)
-        for rows in batches:
+        for rows in in_batches(pool, recipe.batch, lambda row: len(row[0]), random):
             yield _padded(rows, padding)
 
 
@@ -126,16 +118,6 @@ def _model(tokenizer: Any, recipe: Recipe) -> Any:
     return LlamaForCausalLM(config)
 
 
-def _optimizers(model: Any, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
-    inside = {id(p) for p in matrices}
-    others = [p for p in model.parameters() if id(p) not in inside]
-    return [
-        Muon(matrices, recipe.muon_rate),
-        torch.optim.AdamW(others, lr=recipe.rate, betas=(0.9, 0.95), weight_decay=0.0),
-    ]
-
-
 def _loss(model: Any, batch: Batch) -> torch.Tensor:
     """Mean cross-entropy of the answers' tokens; logits are made for these only."""
     inputs, labels = batch
@@ -143,11 +125,6 @@ def _loss(model: Any, batch: Batch) -> torch.Tensor:
     wanted = labels[:, 1:]
     counted = wanted != _IGNORED
     return nn.functional.cross_entropy(model.lm_head(hidden[counted]), wanted[counted])
-
-
-def _rate(steps: int, step: int) -> float:
-    """The share of the full rate: up within fifty steps, then down to zero."""
-    return min((step + 1) / 50, 1 - step / steps)
 
 
 def train(recipe: Recipe, seconds: float | None = None) -> tuple[Any, Any, float]:
@@ -159,23 +136,15 @@ def train(recipe: Recipe, seconds: float | None = None) -> tuple[Any, Any, float
     torch.set_num_threads(recipe.threads)
     tokenizer = train_tokenizer(_corpus(recipe), recipe.vocab_size)
     model = _model(tokenizer, recipe).train()
-    optimizers = _optimizers(model, recipe)
-    rates = [LambdaLR(optimizer, partial(_rate, recipe.steps)) for optimizer in optimizers]
-    began, mean = time.monotonic(), float("nan")
-    batches = itertools.islice(_batches(tokenizer, recipe), recipe.steps)
-    progress = tqdm(batches, total=recipe.steps, unit="step", mininterval=1)
-    for step, batch in enumerate(progress):
-        loss = _loss(model, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer, rate in zip(optimizers, rates, strict=True):
-            optimizer.step()
-            rate.step()
-            optimizer.zero_grad()
-        mean = loss.item() if step == 0 else 0.95 * mean + 0.05 * loss.item()
-        progress.set_postfix(loss=f"{mean:.4f}", refresh=False)
-        if seconds is not None and time.monotonic() - began > seconds:
-            break
+    mean = update(
+        model,
+        optimizers(model, recipe.rate, recipe.muon_rate),
+        _batches(tokenizer, recipe),
+        partial(_loss, model),
+        steps=recipe.steps,
+        seconds=seconds,
+        memory=0.95,
+    )
     return model.eval(), tokenizer, mean
 
 
