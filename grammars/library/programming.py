@@ -10,7 +10,7 @@ from dataclasses import replace
 from constrain.grammars import ir
 from constrain.grammars.library.gaps import looped, with_gaps
 from constrain.grammars.library.sources import source
-from constrain.grammars.regular import Complement, Intersection, Ranges, Words
+from constrain.grammars.regular import Complement, Intersection, Ranges, Regular, Words
 
 __all__ = ["c", "go", "java", "javascript"]
 
@@ -38,6 +38,8 @@ return short static strictfp super switch synchronized this throw throws transie
 true false null
 """
 
+_JAVA_NO_TYPES = "permits record sealed yield"
+
 _JAVASCRIPT_KEYWORDS = """
 await break case catch class const continue debugger default delete do else enum export extends false finally for
 function if import in instanceof let new null return super switch this throw true try typeof var void while with yield
@@ -57,24 +59,38 @@ def go() -> ir.Grammar:
 
 def java() -> ir.Grammar:
     """Compilation units of Java 17 that declare no module."""
-    return _language("java", _JAVA_KEYWORDS, ((0x09, 0x09), (0x0C, 0x0D), (0x20, 0x20)))
+    return _language("java", _JAVA_KEYWORDS, ((0x09, 0x09), (0x0C, 0x0D), (0x20, 0x20)), no_types=_JAVA_NO_TYPES)
 
 
 def javascript() -> ir.Grammar:
     """Scripts and modules of ECMAScript 2023."""
-    return _language("javascript", _JAVASCRIPT_KEYWORDS, ((0x09, 0x09), (0x0B, 0x0D), (0x20, 0x20)))
+    gaps = {"ARROW_NAME": "gap_in_line", "ARROW_CLOSE": "gap_in_line"}
+    return _language("javascript", _JAVASCRIPT_KEYWORDS, ((0x09, 0x09), (0x0B, 0x0C), (0x20, 0x20)), gaps)
 
 
-def _language(name: str, keywords: str, blanks: Ranges, gaps: Mapping[str, str] | None = None) -> ir.Grammar:
-    """The grammar of a file with its white space, its terminals NAME_ and IDENTIFIER without the keywords."""
-    reserved = Complement(Words(tuple(sorted(word.encode() for word in keywords.split()))))
+def _without(words: str) -> Regular:
+    return Complement(Words(tuple(sorted(word.encode() for word in words.split()))))
+
+
+def _language(
+    name: str, keywords: str, blanks: Ranges, gaps: Mapping[str, str] | None = None, no_types: str = ""
+) -> ir.Grammar:
+    """The grammar of a file with its white space, its names without keywords, TYPE_NAME without `no_types` either."""
+    reserved = _without(keywords)
+    allowed = {
+        "NAME_": reserved,
+        "IDENTIFIER": reserved,
+        "ARROW_NAME": reserved,
+        "TYPE_NAME": _without(f"{keywords} {no_types} var"),
+    }
+    allowed["NAME_OF_TYPE_"] = _without(f"{keywords} {no_types}")
     grammar = source(name)
     known: dict[int, ir.Terminal] = {}
 
     def changed(node: ir.Expression) -> ir.Expression:
         match node:
-            case ir.Terminal(regular, "NAME_" | "IDENTIFIER"):
-                return known.setdefault(id(node), replace(node, regular=Intersection((regular, reserved))))
+            case ir.Terminal(regular, terminal) if terminal in allowed:
+                return known.setdefault(id(node), replace(node, regular=Intersection((regular, allowed[terminal]))))
             case ir.Sequence(parts):
                 return ir.Sequence(tuple(map(changed, parts)))
             case ir.Alternation(parts):
