@@ -6,16 +6,20 @@ For each language of `LANGUAGES`, on the files of its corpus that its own parser
 
 - acceptance: how many files the grammar allows, read byte by byte, the names of the others, and the speed;
 - refusal: of mutated files that the parser refuses, how many the grammar refuses, too;
-- walks: of texts drawn at random from the grammar, how many the parser reads;
-- with a tokenizer: the time to the first mask of a new constraint, and the times of mask + accept, token by token, of
-  a first pass over the files and of a second one, when the constraint has read them before.
+- walks: of texts drawn at random from the grammar, how many the parser reads; with a tokenizer token by token, each
+  within a budget of tokens (see token_walks);
+- with a tokenizer: how many masks at random places of files are what reading every token on its own gives; the time to
+  the first mask of a new constraint, and the times of mask + accept, token by token, of a first pass over the files and
+  of a second one, when the constraint has read them before.
 
 llguidance is measured on the same tokens where it is installed and the language gives it a Lark grammar.
 """
 
 import argparse
 import ast
+import csv
 import importlib.util
+import io
 import json
 import os
 import platform
@@ -31,8 +35,10 @@ from pathlib import Path
 from typing import Any
 
 import formal
+import numpy as np
 import programming
 import sql_corpora
+import token_walks
 
 import constrain
 from constrain.cli.example import random_text
@@ -47,6 +53,7 @@ class Language:
     corpus      the files: pairs of a name and a text; it may yield nothing on a machine that has none
     reads       what the language's own parser says of a text
     options     of the grammar
+    in_tokens   the options over tokens, where they are others
     grammar     its name, where it is not the language's
     llguidance  an equivalent grammar in llguidance's dialect of Lark
     """
@@ -54,6 +61,7 @@ class Language:
     corpus: Callable[[], Iterable[tuple[str, str]]]
     reads: Callable[[str], bool]
     options: dict[str, Any] = field(default_factory=dict)
+    in_tokens: dict[str, Any] | None = None
     grammar: str | None = None
     llguidance: str | None = None
 
@@ -109,22 +117,35 @@ def reads_json(text: str) -> bool:
 
 
 def reads_toml(text: str) -> bool:
-    """Whether Python's tomllib reads a document; that a key is defined twice does not count."""
+    """Whether Python's tomllib reads a document; that a key is defined twice, or behind a table, does not count."""
     try:
         tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        return "overwrite" in str(error) or "twice" in str(error)
+        return bool(re.search("overwrite|twice|immutable namespace|Duplicate inline|Cannot declare", str(error)))
     except (ValueError, RecursionError):
         return False
     return True
 
 
+def reads_csv(text: str) -> bool:
+    """Whether Python's csv reads a file in strict mode."""
+    try:
+        list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error:
+        return False
+    return True
+
+
 LANGUAGES: dict[str, Language] = {
+    "csv": Language(installed("*.csv"), reads_csv),
     "json": Language(installed("*.json"), reads_json),
     "python": Language(standard_library, reads_python),
     "toml": Language(installed("*.toml"), reads_toml),
     **{name: Language(corpus, reads) for name, (corpus, reads) in programming.LANGUAGES.items()},
-    **{name: Language(corpus, reads, options) for name, (corpus, reads, options) in formal.LANGUAGES.items()},
+    **{
+        name: Language(corpus, reads, options, formal.IN_TOKENS.get(name))
+        for name, (corpus, reads, options) in formal.LANGUAGES.items()
+    },
     **{
         f"sql-{dialect}": Language(
             corpus, reads, {"dialect": dialect, "statements": "script", "comments": True}, grammar="sql"
@@ -214,14 +235,42 @@ def refusal(
     return {"mutated files": met, "refused, %": 100 * (1 - len(wrong) / met), "allowed": wrong[:20]}
 
 
-def walks(compiled: Any, reads: Callable[[str], bool], count: int) -> dict[str, Any]:
-    """How many texts, drawn at random byte by byte, the parser reads, with the first that it does not."""
-    wrong = []
+def walks(texts: Iterable[str], reads: Callable[[str], bool]) -> dict[str, Any]:
+    """How many texts, drawn at random from the grammar, the parser reads, with the first that it does not."""
+    drawn = list(texts)
+    wrong = [text for text in drawn if not reads(text)]
+    return {
+        "texts": len(drawn),
+        "characters, average": sum(map(len, drawn)) / len(drawn),
+        "read, %": 100 * (1 - len(wrong) / len(drawn)),
+        "not read": wrong[:20],
+    }
+
+
+def byte_walks(compiled: Any, count: int) -> Iterator[str]:
+    """Texts drawn byte by byte."""
     for seed in range(count):
-        text = random_text(compiled.matcher(), random.Random(seed), 10 + seed % 200).decode()
-        if not reads(text):
-            wrong.append(text)
-    return {"texts": count, "read, %": 100 * (1 - len(wrong) / count), "not read": wrong[:20]}
+        yield random_text(compiled.matcher(), random.Random(seed), 10 + seed % 200).decode()
+
+
+def exactness(compiled: Any, texts: list[tuple[str, str]], count: int) -> dict[str, Any]:
+    """At `count` random places of files, whether the mask has the tokens that can be read one by one, and no others."""
+    index, draw, wrong = compiled.index, random.Random(2), []
+    bitmask = constrain.allocate_token_bitmask(1, index.vocab_size)
+    for _ in range(count):
+        name, text = draw.choice(texts)
+        data = text.encode()
+        place = draw.randrange(len(data) + 1)
+        matcher = compiled.matcher()
+        if not matcher.accept_text(data[:place]):
+            continue
+        matcher.fill_next_token_bitmask(bitmask)
+        masked = np.flatnonzero(np.unpackbits(bitmask.view(np.uint8), bitorder="little")[: index.vocab_size])
+        engine, number = matcher._state.states.engine, matcher._state.number
+        read = {token for token in range(index.vocab_size) if engine.after_token(number, token)}
+        if set(masked.tolist()) != read | (set(index.end_tokens) if matcher.is_accepting else set()):
+            wrong.append([name, place])
+    return {"places": count, "equal, %": 100 * (1 - len(wrong) / count), "other": wrong}
 
 
 def percentiles(times: list[float]) -> dict[str, float]:
@@ -287,6 +336,12 @@ def chosen(texts: list[tuple[str, str]], count: int, largest: int) -> list[tuple
     return small[:: max(1, -(-len(small) // count))]
 
 
+def words_of(name: str) -> str:
+    """The text of a grammar of the library that is written in Lark's syntax, for the words of its language."""
+    path = Path(__file__).resolve().parents[1] / "grammars" / "library" / f"{name}.lark"
+    return path.read_text("utf-8") if path.exists() else ""
+
+
 def measure(name: str, tokenizer: Any, quick: bool) -> dict[str, Any]:
     """All figures of a language."""
     language = LANGUAGES[name]
@@ -302,12 +357,20 @@ def measure(name: str, tokenizer: Any, quick: bool) -> dict[str, Any]:
         figures["acceptance"] = acceptance(compiled.accepts, texts)
         few = chosen(texts, 200, 10_000)
         figures["refusal"] = refusal(compiled.accepts, language.reads, few, 100 if quick else 2_000)
-    figures["walks"] = walks(compiled, language.reads, 50 if quick else 1_000)
-    if texts and tokenizer is not None:
-        index = constrain.TokenizerIndex.from_tokenizer(tokenizer)
+    count = 50 if quick else 1_000
+    if tokenizer is None:
+        figures["walks"] = walks(byte_walks(compiled, count), language.reads)
+        return figures
+    index = constrain.TokenizerIndex.from_tokenizer(tokenizer)
+    options = language.options if language.in_tokens is None else language.in_tokens
+    over_tokens = constrain.compile(constrain.grammar(language.grammar or name, **options), index)
+    figures["walks"] = walks(token_walks.walks(over_tokens, words_of(language.grammar or name), count), language.reads)
+    if texts:
+        allowed = [pair for pair in chosen(texts, 60, 20_000) if over_tokens.accepts(pair[1])]
+        figures["masks"] = exactness(over_tokens, allowed, 20 if quick else 500)
         few = chosen(texts, 10 if quick else 60, 20_000)
         encoded = [tokenizer.encode(text, add_special_tokens=False) for _, text in few]
-        figures["speed"] = speed(language.grammar or name, language.options, index, encoded)
+        figures["speed"] = speed(language.grammar or name, options, index, encoded)
         if language.llguidance and importlib.util.find_spec("llguidance"):
             figures["speed of llguidance"] = speed_of_llguidance(language.llguidance, tokenizer, encoded)
     return figures

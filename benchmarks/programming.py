@@ -207,14 +207,29 @@ def _reads_java(text: str) -> bool:
 
 _NODE = """
 const vm = require('vm');
+const loop = (labels, text) => `${labels} for (;;) {${text}\\n}`;
+const kinds = [
+  (text, fields, labels) => new vm.SourceTextModule(text),
+  (text, fields, labels) => new vm.Script(`(function () { ${loop(labels, text)} })`),
+  (text, fields, labels) => new vm.Script(`({ async *m() { ${loop(labels, text)} } })`),
+  (text, fields, labels) => new vm.Script(`(class extends A { ${fields} async *m() { ${loop(labels, text)} } })`),
+  (text, fields, labels) => new vm.Script(`(class extends A { ${fields} constructor() { ${loop(labels, text)} } })`),
+];
+const verdict = (kind, text) => {
+  let labels = '', fields = '';
+  for (;;) {
+    try { kind(text, fields, labels); return '' } catch (error) {
+      const label = /Undefined label '(.*)'/.exec(error.message);
+      const field = /Private field '(.*)' must/.exec(error.message);
+      if (label && !labels.includes(` ${label[1]}: `)) labels += ` ${label[1]}: `;
+      else if (field && !fields.includes(` ${field[1]}; `)) fields += ` ${field[1]}; `;
+      else return error.message;
+    }
+  }
+};
 const verdicts = text => {
-  const rest = text.replace(/^#!/, '//'), found = [];
-  for (const make of [
-    () => new vm.SourceTextModule(rest),
-    () => new vm.Script('(function () {' + rest + '\\n})'),
-    () => new vm.Script('(async function* () {' + rest + '\\n})'),
-  ]) try { make(); return [] } catch (error) { found.push(error.message) }
-  return found;
+  const found = kinds.map(kind => verdict(kind, text.replace(/^#!/, '//')));
+  return found.includes('') ? [] : found;
 };
 const lines = require('readline').createInterface({ input: process.stdin });
 lines.on('line', line => console.log(JSON.stringify(verdicts(JSON.parse(line)))));
@@ -232,9 +247,9 @@ def _node() -> _Process:
 
 
 def _reads_javascript(text: str) -> bool:
-    """Whether node reads a text as a module, or as the body of a function or asynchronous generator.
+    """Whether node reads a text as a module, or within a loop of a function, a generator, a method or a constructor.
 
-    Of a text that has nothing but an early error tree-sitter is asked.
+    The labels and private names that it misses are declared.  Of a text with other early errors tree-sitter is asked.
     """
     if shutil.which("node") is None:
         return _tree_sitter("javascript")(text)

@@ -44,6 +44,7 @@ _JAVASCRIPT_KEYWORDS = """
 await break case catch class const continue debugger default delete do else enum export extends false finally for
 function if import in instanceof let new null return super switch this throw true try typeof var void while with yield
 """
+_JAVASCRIPT_IN_LINE = "NAME_IN_LINE WORD_IN_LINE PRIVATE_IN_LINE CLOSE_IN_LINE BRACKET_IN_LINE"
 
 
 def c() -> ir.Grammar:
@@ -64,7 +65,7 @@ def java() -> ir.Grammar:
 
 def javascript() -> ir.Grammar:
     """Scripts and modules of ECMAScript 2023."""
-    gaps = {"ARROW_NAME": "gap_in_line", "ARROW_CLOSE": "gap_in_line"}
+    gaps = dict.fromkeys(_JAVASCRIPT_IN_LINE.split(), "gap_in_line")
     return _language("javascript", _JAVASCRIPT_KEYWORDS, ((0x09, 0x09), (0x0B, 0x0C), (0x20, 0x20)), gaps)
 
 
@@ -80,7 +81,7 @@ def _language(
     allowed = {
         "NAME_": reserved,
         "IDENTIFIER": reserved,
-        "ARROW_NAME": reserved,
+        "NAME_IN_LINE": reserved,
         "TYPE_NAME": _without(f"{keywords} {no_types} var"),
     }
     allowed["NAME_OF_TYPE_"] = _without(f"{keywords} {no_types}")
