@@ -54,6 +54,7 @@ class Language:
     reads       what the language's own parser says of a text
     options     of the grammar
     in_tokens   the options over tokens, where they are others
+    walked      the options for random walks, where they are others
     grammar     its name, where it is not the language's
     llguidance  an equivalent grammar in llguidance's dialect of Lark
     """
@@ -62,6 +63,7 @@ class Language:
     reads: Callable[[str], bool]
     options: dict[str, Any] = field(default_factory=dict)
     in_tokens: dict[str, Any] | None = None
+    walked: dict[str, Any] | None = None
     grammar: str | None = None
     llguidance: str | None = None
 
@@ -141,7 +143,10 @@ LANGUAGES: dict[str, Language] = {
     "json": Language(installed("*.json"), reads_json),
     "python": Language(standard_library, reads_python),
     "toml": Language(installed("*.toml"), reads_toml),
-    **{name: Language(corpus, reads) for name, (corpus, reads) in programming.LANGUAGES.items()},
+    **{
+        name: Language(corpus, reads, walked=programming.WALKED.get(name))
+        for name, (corpus, reads) in programming.LANGUAGES.items()
+    },
     **{
         name: Language(corpus, reads, options, formal.IN_TOKENS.get(name))
         for name, (corpus, reads, options) in formal.LANGUAGES.items()
@@ -358,19 +363,24 @@ def measure(name: str, tokenizer: Any, quick: bool) -> dict[str, Any]:
         few = chosen(texts, 200, 10_000)
         figures["refusal"] = refusal(compiled.accepts, language.reads, few, 100 if quick else 2_000)
     count = 50 if quick else 1_000
+    grammar, in_tokens = (
+        language.grammar or name,
+        language.options if language.in_tokens is None else language.in_tokens,
+    )
+    walked = constrain.grammar(grammar, **(in_tokens if language.walked is None else language.walked))
     if tokenizer is None:
-        figures["walks"] = walks(byte_walks(compiled, count), language.reads)
-        return figures
+        drawn = byte_walks(constrain.compile(walked, constrain.TokenizerIndex.of_bytes()), count)
+        return {**figures, "walks": walks(drawn, language.reads)}
     index = constrain.TokenizerIndex.from_tokenizer(tokenizer)
-    options = language.options if language.in_tokens is None else language.in_tokens
-    over_tokens = constrain.compile(constrain.grammar(language.grammar or name, **options), index)
-    figures["walks"] = walks(token_walks.walks(over_tokens, words_of(language.grammar or name), count), language.reads)
+    drawn = token_walks.walks(constrain.compile(walked, index), words_of(grammar), count)
+    figures["walks"] = walks(drawn, language.reads)
     if texts:
+        over_tokens = constrain.compile(constrain.grammar(grammar, **in_tokens), index)
         allowed = [pair for pair in chosen(texts, 60, 20_000) if over_tokens.accepts(pair[1])]
         figures["masks"] = exactness(over_tokens, allowed, 20 if quick else 500)
         few = chosen(texts, 10 if quick else 60, 20_000)
         encoded = [tokenizer.encode(text, add_special_tokens=False) for _, text in few]
-        figures["speed"] = speed(language.grammar or name, options, index, encoded)
+        figures["speed"] = speed(grammar, in_tokens, index, encoded)
         if language.llguidance and importlib.util.find_spec("llguidance"):
             figures["speed of llguidance"] = speed_of_llguidance(language.llguidance, tokenizer, encoded)
     return figures

@@ -27,7 +27,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LANGUAGES"]
+__all__ = ["LANGUAGES", "WALKED"]
 
 Corpus = Callable[[], Iterator[tuple[str, str]]]
 Judge = Callable[[str], bool]
@@ -105,7 +105,7 @@ def _with_types(text: str) -> str:
 
 
 def _gcc_reads(text: str) -> bool:
-    command = ["gcc", "-fsyntax-only", "-w", "-fmax-errors=0", "-x", "cpp-output", "-"]
+    command = ["gcc", "-fsyntax-only", "-w", "-fmax-errors=0", "-undef", "-D__declspec(x)=", "-x", "c", "-"]
     done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
     return not _SYNTAX.search(done.stderr.decode(errors="replace"))
 
@@ -256,6 +256,9 @@ def _reads_javascript(text: str) -> bool:
     errors = json.loads(_node()(json.dumps(text)))
     return not errors or (any(map(_EARLY.search, errors)) and _tree_sitter("javascript")(text))
 
+
+WALKED: dict[str, dict[str, Any]] = {"c": {"preprocessor": False}}
+"""Options of grammars for random walks: macros are another language."""
 
 LANGUAGES: dict[str, tuple[Corpus, Judge]] = {
     "c": (_c_sources, _reads_c),

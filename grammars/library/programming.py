@@ -20,7 +20,7 @@ restrict return short signed sizeof static struct switch typedef union unsigned 
 _Atomic _Bool _Complex _Generic _Imaginary _Noreturn _Static_assert _Thread_local
 asm __asm __asm__ typeof __typeof __typeof__ __attribute __attribute__ __extension__ __declspec __const __const__
 __volatile __volatile__ __restrict __restrict__ __inline __inline__ __signed__ __complex__ __alignof__ __real__ __imag__
-__int128 __float128 __thread
+__int128 __float128 __thread __builtin_va_arg __builtin_offsetof __builtin_types_compatible_p
 """
 
 _GO_KEYWORDS = """
@@ -47,26 +47,42 @@ function if import in instanceof let new null return super switch this throw tru
 _JAVASCRIPT_IN_LINE = "NAME_IN_LINE WORD_IN_LINE PRIVATE_IN_LINE CLOSE_IN_LINE BRACKET_IN_LINE"
 
 
-def c() -> ir.Grammar:
-    """Translation units of C11, before or after the preprocessor, with the extensions of GNU C that headers use."""
-    return _language("c", _C_KEYWORDS, ((0x09, 0x09), (0x0B, 0x0D), (0x20, 0x20)))
+def c(*, preprocessor: bool = True) -> ir.Grammar:
+    """Translation units of C11, before or after the preprocessor, with the extensions of GNU C that headers use.
+
+    Without `preprocessor`, what a compiler reads behind it: no directives, and no calls of macros but those that are
+    expressions; types are no arguments.
+    """
+    made = source("c")
+    if not preprocessor:
+        nothing = ir.Alternation(())
+        plain = {
+            "_directive": nothing,
+            "macro_call": nothing,
+            "argument": ir.Reference("chain"),
+            "format_macro": nothing,
+        }
+        made = replace(made, rules={**made.rules, **plain})
+    return _language(made, _C_KEYWORDS, ((0x09, 0x09), (0x0B, 0x0D), (0x20, 0x20)))
 
 
 def go() -> ir.Grammar:
     """Source files of Go 1.19."""
     gaps = dict.fromkeys(_GO_ENDS.split(), "gap_in_line")
-    return _language("go", _GO_KEYWORDS, ((0x09, 0x09), (0x0D, 0x0D), (0x20, 0x20)), gaps)
+    return _language(source("go"), _GO_KEYWORDS, ((0x09, 0x09), (0x0D, 0x0D), (0x20, 0x20)), gaps)
 
 
 def java() -> ir.Grammar:
     """Compilation units of Java 17 that declare no module."""
-    return _language("java", _JAVA_KEYWORDS, ((0x09, 0x09), (0x0C, 0x0D), (0x20, 0x20)), no_types=_JAVA_NO_TYPES)
+    return _language(
+        source("java"), _JAVA_KEYWORDS, ((0x09, 0x09), (0x0C, 0x0D), (0x20, 0x20)), no_types=_JAVA_NO_TYPES
+    )
 
 
 def javascript() -> ir.Grammar:
     """Scripts and modules of ECMAScript 2023."""
     gaps = dict.fromkeys(_JAVASCRIPT_IN_LINE.split(), "gap_in_line")
-    return _language("javascript", _JAVASCRIPT_KEYWORDS, ((0x09, 0x09), (0x0B, 0x0C), (0x20, 0x20)), gaps)
+    return _language(source("javascript"), _JAVASCRIPT_KEYWORDS, ((0x09, 0x09), (0x0B, 0x0C), (0x20, 0x20)), gaps)
 
 
 def _without(words: str) -> Regular:
@@ -74,7 +90,7 @@ def _without(words: str) -> Regular:
 
 
 def _language(
-    name: str, keywords: str, blanks: Ranges, gaps: Mapping[str, str] | None = None, no_types: str = ""
+    grammar: ir.Grammar, keywords: str, blanks: Ranges, gaps: Mapping[str, str] | None = None, no_types: str = ""
 ) -> ir.Grammar:
     """The grammar of a file with its white space, its names without keywords, TYPE_NAME without `no_types` either."""
     reserved = _without(keywords)
@@ -85,7 +101,6 @@ def _language(
         "TYPE_NAME": _without(f"{keywords} {no_types} var"),
     }
     allowed["NAME_OF_TYPE_"] = _without(f"{keywords} {no_types}")
-    grammar = source(name)
     known: dict[int, ir.Terminal] = {}
 
     def changed(node: ir.Expression) -> ir.Expression:
