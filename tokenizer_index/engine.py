@@ -17,6 +17,7 @@ from constrain.grammars.automata.store import COUNT, NEEDS_FOLLOWER, NEEDS_LENGT
 from constrain.grammars.collection import collection_held_back
 from constrain.grammars.errors import ResourceLimitError, UnsatisfiableConstraintError
 from constrain.grammars.lexemes import merge_terminals
+from constrain.grammars.on_demand import checked
 from constrain.tokenizer_index import captures, configurations, containers, lexer, masks, parser  # noqa: F401  (services)
 from constrain.tokenizer_index.index import TokenizerIndex
 from constrain.tokenizer_index.limits import Limits
@@ -47,7 +48,7 @@ class Engine(Arena):
         grammar = merge_terminals(grammar)
         facts = analyse(grammar) if grammar.make_rule is None else None
         special = {name: token for name, token in index.special_tokens.items() if token not in index.end_tokens}
-        self._loader = Loader(self, grammar, facts, special, limits.max_grammar)
+        self._loader = Loader(self, checked(grammar), facts, special, limits.max_grammar)
         if facts is not None:
             with collection_held_back:
                 self._loader.load_all()
