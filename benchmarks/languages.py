@@ -1,6 +1,6 @@
 """Grammars of the library against real files and the languages' own parsers, and what they cost.
 
-    python benchmarks/languages.py [NAME …] [--tokenizer DIR] [--quick] [--json FILE]
+    python benchmarks/languages.py [NAME …] [--tokenizer DIR] [--parts PART …] [--quick] [--json FILE]
 
 For each language of `LANGUAGES`, on the files of its corpus that its own parser reads:
 
@@ -29,7 +29,7 @@ import sysconfig
 import time
 import tomllib
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -347,42 +347,50 @@ def words_of(name: str) -> str:
     return path.read_text("utf-8") if path.exists() else ""
 
 
-def measure(name: str, tokenizer: Any, quick: bool) -> dict[str, Any]:
-    """All figures of a language."""
+PARTS = ("acceptance", "refusal", "walks", "masks", "speed")
+
+
+def measure(name: str, tokenizer: Any, parts: Sequence[str], quick: bool) -> dict[str, Any]:
+    """The figures of a language that are asked for; those of masks and speed need a tokenizer."""
     language = LANGUAGES[name]
     corpus = list(language.corpus())
     if quick:
         corpus = chosen(corpus, 60, 20_000)
+    elif "acceptance" not in parts:
+        corpus = chosen(corpus, 400, 20_000)
     texts = [(path, text) for path, text in corpus if language.reads(text)]
-    compiled = constrain.compile(
-        constrain.grammar(language.grammar or name, **language.options), constrain.TokenizerIndex.of_bytes()
-    )
+    grammar = language.grammar or name
     figures: dict[str, Any] = {}
-    if texts:
-        figures["acceptance"] = acceptance(compiled.accepts, texts)
-        few = chosen(texts, 200, 10_000)
-        figures["refusal"] = refusal(compiled.accepts, language.reads, few, 100 if quick else 2_000)
-    count = 50 if quick else 1_000
-    grammar, in_tokens = (
-        language.grammar or name,
-        language.options if language.in_tokens is None else language.in_tokens,
+    if texts and {"acceptance", "refusal"}.intersection(parts):
+        compiled = constrain.compile(
+            constrain.grammar(grammar, **language.options), constrain.TokenizerIndex.of_bytes()
+        )
+        if "acceptance" in parts:
+            figures["acceptance"] = acceptance(compiled.accepts, texts)
+        if "refusal" in parts:
+            few = chosen(texts, 200, 10_000)
+            figures["refusal"] = refusal(compiled.accepts, language.reads, few, 100 if quick else 2_000)
+    in_tokens = language.options if language.in_tokens is None else language.in_tokens
+    index = (
+        constrain.TokenizerIndex.of_bytes() if tokenizer is None else constrain.TokenizerIndex.from_tokenizer(tokenizer)
     )
-    walked = constrain.grammar(grammar, **(in_tokens if language.walked is None else language.walked))
-    if tokenizer is None:
-        drawn = byte_walks(constrain.compile(walked, constrain.TokenizerIndex.of_bytes()), count)
-        return {**figures, "walks": walks(drawn, language.reads)}
-    index = constrain.TokenizerIndex.from_tokenizer(tokenizer)
-    drawn = token_walks.walks(constrain.compile(walked, index), words_of(grammar), count)
-    figures["walks"] = walks(drawn, language.reads)
-    if texts:
-        over_tokens = constrain.compile(constrain.grammar(grammar, **in_tokens), index)
-        allowed = [pair for pair in chosen(texts, 60, 20_000) if over_tokens.accepts(pair[1])]
-        figures["masks"] = exactness(over_tokens, allowed, 20 if quick else 500)
-        few = chosen(texts, 10 if quick else 60, 20_000)
-        encoded = [tokenizer.encode(text, add_special_tokens=False) for _, text in few]
-        figures["speed"] = speed(grammar, in_tokens, index, encoded)
-        if language.llguidance and importlib.util.find_spec("llguidance"):
-            figures["speed of llguidance"] = speed_of_llguidance(language.llguidance, tokenizer, encoded)
+    if "walks" in parts:
+        walked = constrain.grammar(grammar, **(in_tokens if language.walked is None else language.walked))
+        compiled, count = constrain.compile(walked, index), 50 if quick else 1_000
+        drawn = (
+            byte_walks(compiled, count) if tokenizer is None else token_walks.walks(compiled, words_of(grammar), count)
+        )
+        figures["walks"] = walks(drawn, language.reads)
+    if texts and tokenizer is not None and {"masks", "speed"}.intersection(parts):
+        compiled = constrain.compile(constrain.grammar(grammar, **in_tokens), index)
+        allowed = [pair for pair in chosen(texts, 10 if quick else 60, 20_000) if compiled.accepts(pair[1])]
+        if "masks" in parts:
+            figures["masks"] = exactness(compiled, allowed, 20 if quick else 500)
+        if "speed" in parts:
+            encoded = [tokenizer.encode(text, add_special_tokens=False) for _, text in allowed]
+            figures["speed"] = speed(grammar, in_tokens, index, encoded)
+            if language.llguidance and importlib.util.find_spec("llguidance"):
+                figures["speed of llguidance"] = speed_of_llguidance(language.llguidance, tokenizer, encoded)
     return figures
 
 
@@ -406,6 +414,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(LANGUAGES)}; by default all")
     parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="the folder of a tokenizer")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what is measured; by default all")
     parser.add_argument("--quick", action="store_true", help="60 small files, 100 mutations, 50 walks")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     options = parser.parse_args()
@@ -419,7 +428,7 @@ def main() -> None:
         tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
     figures = {}
     for name in options.names or LANGUAGES:
-        figures[name] = measure(name, tokenizer, options.quick)
+        figures[name] = measure(name, tokenizer, options.parts, options.quick)
         show(name, figures[name])
     if options.json:
         machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}

@@ -88,8 +88,17 @@ def _without_directives(text: str) -> str:
     return "\n".join(line for line in plain.split("\n") if not line.lstrip().startswith("#"))
 
 
+def _is_called_outside(node: Any) -> bool:
+    call = node.parent
+    outer = call.parent if call is not None and call.type == "call_expression" else None
+    return outer is not None and outer.type == "expression_statement" and outer.parent.type == "translation_unit"
+
+
 def _with_types(text: str) -> str:
-    """C with the names that are read as types by tree-sitter replaced by one that is declared."""
+    """C with the names that are types, as tree-sitter reads it, replaced by one that is declared.
+
+    What looks like a call at the outer level is a declaration with brackets.
+    """
     parser, data = _parser("c"), text.encode()
     if parser is None:
         return text
@@ -97,7 +106,7 @@ def _with_types(text: str) -> str:
     while pending:
         node = pending.pop()
         pending += node.children
-        if node.type == "type_identifier":
+        if node.type == "type_identifier" or (node.type == "identifier" and _is_called_outside(node)):
             places.append((node.start_byte, node.end_byte))
     for start, end in sorted(places, reverse=True):
         data = data[:start] + b"T__" + data[end:]
