@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-__all__ = ["LANGUAGES"]
+__all__ = ["IN_TOKENS", "LANGUAGES"]
 
 _LARGEST = 100_000  # bytes of a file
 _MOST = 2_000  # texts of a corpus
@@ -134,3 +134,5 @@ LANGUAGES: dict[str, tuple[Callable[[], Texts], Callable[[str], bool], dict[str,
     "smiles": (_smiles, _reads_smiles, {}),
     "xml": (_xml, _reads_xml, {}),
 }
+IN_TOKENS: dict[str, dict[str, Any]] = {"smiles": {"rings": 6}}
+"""Options over tokens: with all 100 numbers of rings, each token of digits leads to a state of its own."""

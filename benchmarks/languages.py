@@ -1,21 +1,25 @@
 """Grammars of the library against real files and the languages' own parsers, and what they cost.
 
-    python benchmarks/languages.py [NAME …] [--tokenizer DIR] [--quick] [--json FILE]
+    python benchmarks/languages.py [NAME …] [--tokenizer DIR] [--parts PART …] [--quick] [--json FILE]
 
 For each language of `LANGUAGES`, on the files of its corpus that its own parser reads:
 
 - acceptance: how many files the grammar allows, read byte by byte, the names of the others, and the speed;
 - refusal: of mutated files that the parser refuses, how many the grammar refuses, too;
-- walks: of texts drawn at random from the grammar, how many the parser reads;
-- with a tokenizer: the time to the first mask of a new constraint, and the times of mask + accept, token by token, of
-  a first pass over the files and of a second one, when the constraint has read them before.
+- walks: of texts drawn at random from the grammar, how many the parser reads; with a tokenizer token by token, each
+  within a budget of tokens (see token_walks);
+- with a tokenizer: how many masks at random places of files are what reading every token on its own gives; the time to
+  the first mask of a new constraint, and the times of mask + accept, token by token, of a first pass over the files and
+  of a second one, when the constraint has read them before.
 
 llguidance is measured on the same tokens where it is installed and the language gives it a Lark grammar.
 """
 
 import argparse
 import ast
+import csv
 import importlib.util
+import io
 import json
 import os
 import platform
@@ -25,14 +29,16 @@ import sysconfig
 import time
 import tomllib
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import formal
+import numpy as np
 import programming
 import sql_corpora
+import token_walks
 
 import constrain
 from constrain.cli.example import random_text
@@ -47,6 +53,8 @@ class Language:
     corpus      the files: pairs of a name and a text; it may yield nothing on a machine that has none
     reads       what the language's own parser says of a text
     options     of the grammar
+    in_tokens   the options over tokens, where they are others
+    walked      the options for random walks, where they are others
     grammar     its name, where it is not the language's
     llguidance  an equivalent grammar in llguidance's dialect of Lark
     """
@@ -54,6 +62,8 @@ class Language:
     corpus: Callable[[], Iterable[tuple[str, str]]]
     reads: Callable[[str], bool]
     options: dict[str, Any] = field(default_factory=dict)
+    in_tokens: dict[str, Any] | None = None
+    walked: dict[str, Any] | None = None
     grammar: str | None = None
     llguidance: str | None = None
 
@@ -109,22 +119,38 @@ def reads_json(text: str) -> bool:
 
 
 def reads_toml(text: str) -> bool:
-    """Whether Python's tomllib reads a document; that a key is defined twice does not count."""
+    """Whether Python's tomllib reads a document; that a key is defined twice, or behind a table, does not count."""
     try:
         tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        return "overwrite" in str(error) or "twice" in str(error)
+        return bool(re.search("overwrite|twice|immutable namespace|Duplicate inline|Cannot declare", str(error)))
     except (ValueError, RecursionError):
         return False
     return True
 
 
+def reads_csv(text: str) -> bool:
+    """Whether Python's csv reads a file in strict mode."""
+    try:
+        list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error:
+        return False
+    return True
+
+
 LANGUAGES: dict[str, Language] = {
+    "csv": Language(installed("*.csv"), reads_csv),
     "json": Language(installed("*.json"), reads_json),
     "python": Language(standard_library, reads_python),
     "toml": Language(installed("*.toml"), reads_toml),
-    **{name: Language(corpus, reads) for name, (corpus, reads) in programming.LANGUAGES.items()},
-    **{name: Language(corpus, reads, options) for name, (corpus, reads, options) in formal.LANGUAGES.items()},
+    **{
+        name: Language(corpus, reads, walked=programming.WALKED.get(name))
+        for name, (corpus, reads) in programming.LANGUAGES.items()
+    },
+    **{
+        name: Language(corpus, reads, options, formal.IN_TOKENS.get(name))
+        for name, (corpus, reads, options) in formal.LANGUAGES.items()
+    },
     **{
         f"sql-{dialect}": Language(
             corpus, reads, {"dialect": dialect, "statements": "script", "comments": True}, grammar="sql"
@@ -214,14 +240,42 @@ def refusal(
     return {"mutated files": met, "refused, %": 100 * (1 - len(wrong) / met), "allowed": wrong[:20]}
 
 
-def walks(compiled: Any, reads: Callable[[str], bool], count: int) -> dict[str, Any]:
-    """How many texts, drawn at random byte by byte, the parser reads, with the first that it does not."""
-    wrong = []
+def walks(texts: Iterable[str], reads: Callable[[str], bool]) -> dict[str, Any]:
+    """How many texts, drawn at random from the grammar, the parser reads, with the first that it does not."""
+    drawn = list(texts)
+    wrong = [text for text in drawn if not reads(text)]
+    return {
+        "texts": len(drawn),
+        "characters, average": sum(map(len, drawn)) / len(drawn),
+        "read, %": 100 * (1 - len(wrong) / len(drawn)),
+        "not read": wrong[:20],
+    }
+
+
+def byte_walks(compiled: Any, count: int) -> Iterator[str]:
+    """Texts drawn byte by byte."""
     for seed in range(count):
-        text = random_text(compiled.matcher(), random.Random(seed), 10 + seed % 200).decode()
-        if not reads(text):
-            wrong.append(text)
-    return {"texts": count, "read, %": 100 * (1 - len(wrong) / count), "not read": wrong[:20]}
+        yield random_text(compiled.matcher(), random.Random(seed), 10 + seed % 200).decode()
+
+
+def exactness(compiled: Any, texts: list[tuple[str, str]], count: int) -> dict[str, Any]:
+    """At `count` random places of files, whether the mask has the tokens that can be read one by one, and no others."""
+    index, draw, wrong = compiled.index, random.Random(2), []
+    bitmask = constrain.allocate_token_bitmask(1, index.vocab_size)
+    for _ in range(count):
+        name, text = draw.choice(texts)
+        data = text.encode()
+        place = draw.randrange(len(data) + 1)
+        matcher = compiled.matcher()
+        if not matcher.accept_text(data[:place]):
+            continue
+        matcher.fill_next_token_bitmask(bitmask)
+        masked = np.flatnonzero(np.unpackbits(bitmask.view(np.uint8), bitorder="little")[: index.vocab_size])
+        engine, number = matcher._state.states.engine, matcher._state.number
+        read = {token for token in range(index.vocab_size) if engine.after_token(number, token)}
+        if set(masked.tolist()) != read | (set(index.end_tokens) if matcher.is_accepting else set()):
+            wrong.append([name, place])
+    return {"places": count, "equal, %": 100 * (1 - len(wrong) / count), "other": wrong}
 
 
 def percentiles(times: list[float]) -> dict[str, float]:
@@ -287,29 +341,56 @@ def chosen(texts: list[tuple[str, str]], count: int, largest: int) -> list[tuple
     return small[:: max(1, -(-len(small) // count))]
 
 
-def measure(name: str, tokenizer: Any, quick: bool) -> dict[str, Any]:
-    """All figures of a language."""
+def words_of(name: str) -> str:
+    """The text of a grammar of the library that is written in Lark's syntax, for the words of its language."""
+    path = Path(__file__).resolve().parents[1] / "grammars" / "library" / f"{name}.lark"
+    return path.read_text("utf-8") if path.exists() else ""
+
+
+PARTS = ("acceptance", "refusal", "walks", "masks", "speed")
+
+
+def measure(name: str, tokenizer: Any, parts: Sequence[str], quick: bool) -> dict[str, Any]:
+    """The figures of a language that are asked for; those of masks and speed need a tokenizer."""
     language = LANGUAGES[name]
     corpus = list(language.corpus())
     if quick:
         corpus = chosen(corpus, 60, 20_000)
+    elif "acceptance" not in parts:
+        corpus = chosen(corpus, 400, 20_000)
     texts = [(path, text) for path, text in corpus if language.reads(text)]
-    compiled = constrain.compile(
-        constrain.grammar(language.grammar or name, **language.options), constrain.TokenizerIndex.of_bytes()
-    )
+    grammar = language.grammar or name
     figures: dict[str, Any] = {}
-    if texts:
-        figures["acceptance"] = acceptance(compiled.accepts, texts)
-        few = chosen(texts, 200, 10_000)
-        figures["refusal"] = refusal(compiled.accepts, language.reads, few, 100 if quick else 2_000)
-    figures["walks"] = walks(compiled, language.reads, 50 if quick else 1_000)
-    if texts and tokenizer is not None:
-        index = constrain.TokenizerIndex.from_tokenizer(tokenizer)
-        few = chosen(texts, 10 if quick else 60, 20_000)
-        encoded = [tokenizer.encode(text, add_special_tokens=False) for _, text in few]
-        figures["speed"] = speed(language.grammar or name, language.options, index, encoded)
-        if language.llguidance and importlib.util.find_spec("llguidance"):
-            figures["speed of llguidance"] = speed_of_llguidance(language.llguidance, tokenizer, encoded)
+    if texts and {"acceptance", "refusal"}.intersection(parts):
+        compiled = constrain.compile(
+            constrain.grammar(grammar, **language.options), constrain.TokenizerIndex.of_bytes()
+        )
+        if "acceptance" in parts:
+            figures["acceptance"] = acceptance(compiled.accepts, texts)
+        if "refusal" in parts:
+            few = chosen(texts, 200, 10_000)
+            figures["refusal"] = refusal(compiled.accepts, language.reads, few, 100 if quick else 2_000)
+    in_tokens = language.options if language.in_tokens is None else language.in_tokens
+    index = (
+        constrain.TokenizerIndex.of_bytes() if tokenizer is None else constrain.TokenizerIndex.from_tokenizer(tokenizer)
+    )
+    if "walks" in parts:
+        walked = constrain.grammar(grammar, **(in_tokens if language.walked is None else language.walked))
+        compiled, count = constrain.compile(walked, index), 50 if quick else 1_000
+        drawn = (
+            byte_walks(compiled, count) if tokenizer is None else token_walks.walks(compiled, words_of(grammar), count)
+        )
+        figures["walks"] = walks(drawn, language.reads)
+    if texts and tokenizer is not None and {"masks", "speed"}.intersection(parts):
+        compiled = constrain.compile(constrain.grammar(grammar, **in_tokens), index)
+        allowed = [pair for pair in chosen(texts, 10 if quick else 60, 20_000) if compiled.accepts(pair[1])]
+        if "masks" in parts:
+            figures["masks"] = exactness(compiled, allowed, 20 if quick else 500)
+        if "speed" in parts:
+            encoded = [tokenizer.encode(text, add_special_tokens=False) for _, text in allowed]
+            figures["speed"] = speed(grammar, in_tokens, index, encoded)
+            if language.llguidance and importlib.util.find_spec("llguidance"):
+                figures["speed of llguidance"] = speed_of_llguidance(language.llguidance, tokenizer, encoded)
     return figures
 
 
@@ -333,6 +414,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(LANGUAGES)}; by default all")
     parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="the folder of a tokenizer")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what is measured; by default all")
     parser.add_argument("--quick", action="store_true", help="60 small files, 100 mutations, 50 walks")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     options = parser.parse_args()
@@ -346,7 +428,7 @@ def main() -> None:
         tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
     figures = {}
     for name in options.names or LANGUAGES:
-        figures[name] = measure(name, tokenizer, options.quick)
+        figures[name] = measure(name, tokenizer, options.parts, options.quick)
         show(name, figures[name])
     if options.json:
         machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}

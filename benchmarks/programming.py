@@ -7,10 +7,12 @@ Sources are looked for in folders that distributions have, and in those that env
     JAVA_SOURCES        an unpacked src.zip of a JDK, or any other sources
     JAVASCRIPT_SOURCES  a folder node_modules
 
-Judges are gofmt and node where they are installed, gcc beside tree-sitter for C, and tree-sitter for the rest.  Without
-them a language has no files.
+Judges are gofmt, javac and node where they are installed, gcc beside tree-sitter for C; without them tree-sitter, and
+without that a language has no files.  What a compiler says about names, and not about syntax, does not count.
 """
 
+import atexit
+import base64
 import glob
 import importlib
 import importlib.util
@@ -19,12 +21,13 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LANGUAGES"]
+__all__ = ["LANGUAGES", "WALKED"]
 
 Corpus = Callable[[], Iterator[tuple[str, str]]]
 Judge = Callable[[str], bool]
@@ -75,13 +78,53 @@ _SYNTAX = re.compile(
 )
 
 
+_COMMENT = re.compile(r"""/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
+
+
+def _without_directives(text: str) -> str:
+    """C as the grammar means it: the lines of all branches of conditions, macros not expanded."""
+    joined = re.sub(r"\\\r?\n", "", text)
+    plain = _COMMENT.sub(lambda found: found[0] if found[0][0] in "\"'" else " ", joined)
+    return "\n".join(line for line in plain.split("\n") if not line.lstrip().startswith("#"))
+
+
+def _is_called_outside(node: Any) -> bool:
+    call = node.parent
+    outer = call.parent if call is not None and call.type == "call_expression" else None
+    return outer is not None and outer.type == "expression_statement" and outer.parent.type == "translation_unit"
+
+
+def _with_types(text: str) -> str:
+    """C with the names that are types, as tree-sitter reads it, replaced by one that is declared.
+
+    What looks like a call at the outer level is a declaration with brackets.
+    """
+    parser, data = _parser("c"), text.encode()
+    if parser is None:
+        return text
+    pending, places = [parser.parse(data).root_node], []
+    while pending:
+        node = pending.pop()
+        pending += node.children
+        if node.type == "type_identifier" or (node.type == "identifier" and _is_called_outside(node)):
+            places.append((node.start_byte, node.end_byte))
+    for start, end in sorted(places, reverse=True):
+        data = data[:start] + b"T__" + data[end:]
+    return "typedef int T__;" + data.decode()
+
+
+def _gcc_reads(text: str) -> bool:
+    command = ["gcc", "-fsyntax-only", "-w", "-fmax-errors=0", "-undef", "-D__declspec(x)=", "-x", "c", "-"]
+    done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
+    return not _SYNTAX.search(done.stderr.decode(errors="replace"))
+
+
 def _reads_c(text: str) -> bool:
     """Whether tree-sitter or gcc reads a text: each refuses some declarations that the standard allows."""
     if _tree_sitter("c")(text) or shutil.which("gcc") is None:
         return True
-    command = ["gcc", "-fsyntax-only", "-w", "-fmax-errors=0", "-x", "c", "-"]
-    done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
-    return not _SYNTAX.search(done.stderr.decode(errors="replace"))
+    plain = _without_directives(text)
+    return _gcc_reads(plain) or _gcc_reads(_with_types(plain))
 
 
 def _go_sources() -> Iterator[tuple[str, str]]:
@@ -109,38 +152,126 @@ def _javascript_sources() -> Iterator[tuple[str, str]]:
             yield name, text
 
 
-_NODE = """
-const vm = require('vm');
-const ok = text => {
-  const rest = text.replace(/^#!/, '//');
-  try { new vm.SourceTextModule(rest); return 1 } catch { }
-  try { new vm.Script('(function () {' + rest + '\\n})'); return 1 } catch { }
-  return 0;
-};
-require('readline').createInterface({ input: process.stdin }).on('line', line => console.log(ok(JSON.parse(line))));
+class _Process:
+    """A judge that runs beside us: a line goes in, a line comes out."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+
+    def __call__(self, line: str) -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(line, file=self._process.stdin, flush=True)
+        return self._process.stdout.readline().strip()
+
+
+_JAVAC = """
+import com.sun.source.util.JavacTask;
+import java.io.*;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.util.*;
+import javax.tools.*;
+
+class Judge {
+  public static void main(String[] none) throws Exception {
+    var compiler = ToolProvider.getSystemJavaCompiler();
+    var lines = new BufferedReader(new InputStreamReader(System.in));
+    for (String line; (line = lines.readLine()) != null; ) {
+      var text = new String(Base64.getDecoder().decode(line), StandardCharsets.UTF_8);
+      var found = new DiagnosticCollector<JavaFileObject>();
+      var file = new SimpleJavaFileObject(URI.create("string:///A.java"), JavaFileObject.Kind.SOURCE) {
+        public CharSequence getCharContent(boolean ignore) { return text; }
+      };
+      ((JavacTask) compiler.getTask(null, null, found, List.of(), null, List.of(file))).parse();
+      var codes = new StringJoiner(" ");
+      for (var one : found.getDiagnostics()) if (one.getKind() == Diagnostic.Kind.ERROR) codes.add(one.getCode());
+      System.out.println(codes);
+    }
+  }
+}
 """
+_NOT_SYNTAX_OF_JAVA = {
+    "compiler.err.invalid.meth.decl.ret.type.req",  # a constructor that is not called as its class
+    "compiler.err.enum.constant.not.expected",  # the same
+    "compiler.err.int.number.too.large",
+}
 
 
 @cache
-def _node() -> "subprocess.Popen[str]":
-    command = ["node", "--no-warnings", "--experimental-vm-modules", "-e", _NODE]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+def _javac() -> _Process:
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    path = Path(folder, "Judge.java")
+    path.write_text(_JAVAC, "utf-8")
+    return _Process(["java", str(path)])
+
+
+def _reads_java(text: str) -> bool:
+    """Whether the parser of javac reads a text."""
+    if shutil.which("javac") is None:
+        return _tree_sitter("java")(text)
+    return _NOT_SYNTAX_OF_JAVA.issuperset(_javac()(base64.b64encode(text.encode()).decode()).split())
+
+
+_NODE = """
+const vm = require('vm');
+const loop = (labels, text) => `${labels} for (;;) {${text}\\n}`;
+const kinds = [
+  (text, fields, labels) => new vm.SourceTextModule(text),
+  (text, fields, labels) => new vm.Script(`(function () { ${loop(labels, text)} })`),
+  (text, fields, labels) => new vm.Script(`({ async *m() { ${loop(labels, text)} } })`),
+  (text, fields, labels) => new vm.Script(`(class extends A { ${fields} async *m() { ${loop(labels, text)} } })`),
+  (text, fields, labels) => new vm.Script(`(class extends A { ${fields} constructor() { ${loop(labels, text)} } })`),
+];
+const verdict = (kind, text) => {
+  let labels = '', fields = '';
+  for (;;) {
+    try { kind(text, fields, labels); return '' } catch (error) {
+      const label = /Undefined label '(.*)'/.exec(error.message);
+      const field = /Private field '(.*)' must/.exec(error.message);
+      if (label && !labels.includes(` ${label[1]}: `)) labels += ` ${label[1]}: `;
+      else if (field && !fields.includes(` ${field[1]}; `)) fields += ` ${field[1]}; `;
+      else return error.message;
+    }
+  }
+};
+const verdicts = text => {
+  const found = kinds.map(kind => verdict(kind, text.replace(/^#!/, '//')));
+  return found.includes('') ? [] : found;
+};
+const lines = require('readline').createInterface({ input: process.stdin });
+lines.on('line', line => console.log(JSON.stringify(verdicts(JSON.parse(line)))));
+"""
+_EARLY = re.compile(
+    "Undefined label|Illegal (break|continue)|already been declared|declared in an enclosing class|super' keyword"
+    "|strict mode|Invalid regular expression:|new.target|[Dd]uplicate|Illegal 'use strict'|private field|constructor"
+    "|is not defined in module|disallowed as a lexically bound name|deleted"
+)
+
+
+@cache
+def _node() -> _Process:
+    return _Process(["node", "--no-warnings", "--experimental-vm-modules", "-e", _NODE])
 
 
 def _reads_javascript(text: str) -> bool:
-    """Whether node reads a text as a module, or as a file of its own module system."""
+    """Whether node reads a text as a module, or within a loop of a function, a generator, a method or a constructor.
+
+    The labels and private names that it misses are declared.  Of a text with other early errors tree-sitter is asked.
+    """
     if shutil.which("node") is None:
         return _tree_sitter("javascript")(text)
-    process = _node()
-    assert process.stdin is not None
-    assert process.stdout is not None
-    print(json.dumps(text), file=process.stdin, flush=True)
-    return process.stdout.readline().strip() == "1"
+    errors = json.loads(_node()(json.dumps(text)))
+    return not errors or (any(map(_EARLY.search, errors)) and _tree_sitter("javascript")(text))
 
+
+WALKED: dict[str, dict[str, Any]] = {"c": {"preprocessor": False}}
+"""Options of grammars for random walks: macros are another language."""
 
 LANGUAGES: dict[str, tuple[Corpus, Judge]] = {
     "c": (_c_sources, _reads_c),
     "go": (_go_sources, _reads_go),
-    "java": (_java_sources, _tree_sitter("java")),
+    "java": (_java_sources, _reads_java),
     "javascript": (_javascript_sources, _reads_javascript),
 }

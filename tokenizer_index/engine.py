@@ -16,6 +16,7 @@ from constrain.grammars.automata.arena import Arena
 from constrain.grammars.automata.store import COUNT, NEEDS_FOLLOWER, NEEDS_LENGTH, NEEDS_ROW, NEEDS_RULE
 from constrain.grammars.errors import ResourceLimitError, UnsatisfiableConstraintError
 from constrain.grammars.lexemes import merge_terminals
+from constrain.grammars.on_demand import checked
 from constrain.tokenizer_index import captures, configurations, containers, lexer, masks, parser  # noqa: F401  (services)
 from constrain.tokenizer_index.index import TokenizerIndex
 from constrain.tokenizer_index.limits import Limits
@@ -45,7 +46,7 @@ class Engine(Arena):
         self._doubts_address = self._doubts.ctypes.data
         grammar = merge_terminals(grammar)
         facts = analyse(grammar) if grammar.make_rule is None else None
-        self._loader = Loader(self, grammar, facts, index.nameable_tokens, limits.max_grammar)
+        self._loader = Loader(self, checked(grammar), facts, index.nameable_tokens, limits.max_grammar)
         if facts is not None:
             self._loader.load_all()
         # As an int: kernels are compiled for integers, and numba looks for another one each time it meets a bool.

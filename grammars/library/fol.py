@@ -27,6 +27,7 @@ from constrain.grammars.regular import (
 __all__ = ["fol"]
 
 _SPACE = ((0x09, 0x0A), (0x0D, 0x0D), (0x20, 0x20))
+_NLTK_SPACE = ((0x09, 0x0A), (0x20, 0x20))
 _MOST_VARIABLES = 8
 
 
@@ -110,7 +111,7 @@ def fol(
         raise GrammarError(f"no notation is called {notation!r}; there are {', '.join(_NOTATIONS)}")
     signs = _NOTATIONS[notation]
     given = _Names(signs, predicates, functions, constants, variables, closed=closed)
-    blank = space(_SPACE, max_space, minimum=1 if notation == "ascii" else 0)
+    blank = space(_NLTK_SPACE, max_space, minimum=1) if notation == "ascii" else space(_SPACE, max_space, minimum=0)
     formulas = _Formulas(notation, given, blank, equality=equality)
     return ir.Grammar(formulas.start, {}, make_rule=formulas.rule)
 

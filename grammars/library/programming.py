@@ -10,7 +10,7 @@ from dataclasses import replace
 from constrain.grammars import ir
 from constrain.grammars.library.gaps import looped, with_gaps
 from constrain.grammars.library.sources import source
-from constrain.grammars.regular import Complement, Intersection, Ranges, Words
+from constrain.grammars.regular import Complement, Intersection, Ranges, Regular, Words
 
 __all__ = ["c", "go", "java", "javascript"]
 
@@ -20,7 +20,7 @@ restrict return short signed sizeof static struct switch typedef union unsigned 
 _Atomic _Bool _Complex _Generic _Imaginary _Noreturn _Static_assert _Thread_local
 asm __asm __asm__ typeof __typeof __typeof__ __attribute __attribute__ __extension__ __declspec __const __const__
 __volatile __volatile__ __restrict __restrict__ __inline __inline__ __signed__ __complex__ __alignof__ __real__ __imag__
-__int128 __float128 __thread
+__int128 __float128 __thread __builtin_va_arg __builtin_offsetof __builtin_types_compatible_p
 """
 
 _GO_KEYWORDS = """
@@ -38,43 +38,75 @@ return short static strictfp super switch synchronized this throw throws transie
 true false null
 """
 
+_JAVA_NO_TYPES = "permits record sealed yield"
+
 _JAVASCRIPT_KEYWORDS = """
 await break case catch class const continue debugger default delete do else enum export extends false finally for
 function if import in instanceof let new null return super switch this throw true try typeof var void while with yield
 """
+_JAVASCRIPT_IN_LINE = "NAME_IN_LINE WORD_IN_LINE PRIVATE_IN_LINE CLOSE_IN_LINE BRACKET_IN_LINE"
 
 
-def c() -> ir.Grammar:
-    """Translation units of C11, before or after the preprocessor, with the extensions of GNU C that headers use."""
-    return _language("c", _C_KEYWORDS, ((0x09, 0x09), (0x0B, 0x0D), (0x20, 0x20)))
+def c(*, preprocessor: bool = True) -> ir.Grammar:
+    """Translation units of C11, before or after the preprocessor, with the extensions of GNU C that headers use.
+
+    Without `preprocessor`, what a compiler reads behind it: no directives, and no calls of macros but those that are
+    expressions; types are no arguments.
+    """
+    made = source("c")
+    if not preprocessor:
+        nothing = ir.Alternation(())
+        plain = {
+            "_directive": nothing,
+            "macro_call": nothing,
+            "argument": ir.Reference("chain"),
+            "format_macro": nothing,
+        }
+        made = replace(made, rules={**made.rules, **plain})
+    return _language(made, _C_KEYWORDS, ((0x09, 0x09), (0x0B, 0x0D), (0x20, 0x20)))
 
 
 def go() -> ir.Grammar:
     """Source files of Go 1.19."""
     gaps = dict.fromkeys(_GO_ENDS.split(), "gap_in_line")
-    return _language("go", _GO_KEYWORDS, ((0x09, 0x09), (0x0D, 0x0D), (0x20, 0x20)), gaps)
+    return _language(source("go"), _GO_KEYWORDS, ((0x09, 0x09), (0x0D, 0x0D), (0x20, 0x20)), gaps)
 
 
 def java() -> ir.Grammar:
     """Compilation units of Java 17 that declare no module."""
-    return _language("java", _JAVA_KEYWORDS, ((0x09, 0x09), (0x0C, 0x0D), (0x20, 0x20)))
+    return _language(
+        source("java"), _JAVA_KEYWORDS, ((0x09, 0x09), (0x0C, 0x0D), (0x20, 0x20)), no_types=_JAVA_NO_TYPES
+    )
 
 
 def javascript() -> ir.Grammar:
     """Scripts and modules of ECMAScript 2023."""
-    return _language("javascript", _JAVASCRIPT_KEYWORDS, ((0x09, 0x09), (0x0B, 0x0D), (0x20, 0x20)))
+    gaps = dict.fromkeys(_JAVASCRIPT_IN_LINE.split(), "gap_in_line")
+    return _language(source("javascript"), _JAVASCRIPT_KEYWORDS, ((0x09, 0x09), (0x0B, 0x0C), (0x20, 0x20)), gaps)
 
 
-def _language(name: str, keywords: str, blanks: Ranges, gaps: Mapping[str, str] | None = None) -> ir.Grammar:
-    """The grammar of a file with its white space, its terminals NAME_ and IDENTIFIER without the keywords."""
-    reserved = Complement(Words(tuple(sorted(word.encode() for word in keywords.split()))))
-    grammar = source(name)
+def _without(words: str) -> Regular:
+    return Complement(Words(tuple(sorted(word.encode() for word in words.split()))))
+
+
+def _language(
+    grammar: ir.Grammar, keywords: str, blanks: Ranges, gaps: Mapping[str, str] | None = None, no_types: str = ""
+) -> ir.Grammar:
+    """The grammar of a file with its white space, its names without keywords, TYPE_NAME without `no_types` either."""
+    reserved = _without(keywords)
+    allowed = {
+        "NAME_": reserved,
+        "IDENTIFIER": reserved,
+        "NAME_IN_LINE": reserved,
+        "TYPE_NAME": _without(f"{keywords} {no_types} var"),
+    }
+    allowed["NAME_OF_TYPE_"] = _without(f"{keywords} {no_types}")
     known: dict[int, ir.Terminal] = {}
 
     def changed(node: ir.Expression) -> ir.Expression:
         match node:
-            case ir.Terminal(regular, "NAME_" | "IDENTIFIER"):
-                return known.setdefault(id(node), replace(node, regular=Intersection((regular, reserved))))
+            case ir.Terminal(regular, terminal) if terminal in allowed:
+                return known.setdefault(id(node), replace(node, regular=Intersection((regular, allowed[terminal]))))
             case ir.Sequence(parts):
                 return ir.Sequence(tuple(map(changed, parts)))
             case ir.Alternation(parts):
