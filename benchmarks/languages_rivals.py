@@ -193,7 +193,7 @@ def measure(name: str, tokenizer: Any, quick: bool) -> dict[str, Any]:
     """The figures of all engines on files that all of them allow."""
     language = languages.LANGUAGES[name]
     corpus = languages.chosen(list(language.corpus()), 20 if quick else 120, 20_000)
-    texts = [text for _, text in corpus if language.reads(text)]
+    texts = [text.rstrip() for _, text in corpus if language.reads(text)]  # llguidance ignores nothing at the end
     encoded = {i: tokenizer.encode(text, add_special_tokens=False) for i, text in enumerate(texts)}
     index = constrain.TokenizerIndex.from_tokenizer(tokenizer)
     made = dict(engines(name, tokenizer, index))
