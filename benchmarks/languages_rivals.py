@@ -80,9 +80,17 @@ def toml_text() -> str:
 
 
 def java_text() -> str:
-    """Java without the exact modifiers."""
+    """Java with any modifiers, each a lexeme."""
     start = 'package? import* (type_declaration | ";")*'
-    return without_white_space("java", (_SPACES, *_COMMENTS), {"start": start, "binary": _OPERATORS})
+    modifier = '_MODIFIER | "sealed" | "non-sealed"'
+    changed = {"start": start, "binary": _OPERATORS, "MODIFIERS_": modifier}
+    text = without_white_space("java", (_SPACES, *_COMMENTS), changed)
+    kept = [
+        line
+        for line in text.splitlines()
+        if not re.match(r"(\w+_MODIFIERS_|_SPACES|_TYPE_MODIFIER|_LOCAL_MODIFIER):", line)
+    ]
+    return re.sub(r"(?<!^)\b(\w+_)?MODIFIERS_\b", "MODIFIERS_+", "\n".join(kept), flags=re.MULTILINE) + "\n"
 
 
 def c_text() -> str:
@@ -189,11 +197,25 @@ def engines(name: str, tokenizer: Any, index: Any) -> Iterator[tuple[str, Callab
         yield "llguidance", lambda: Llguidance(text, table)
 
 
+_OUTER = re.compile(r"/\*([^*]|\*+[^*/])*\*+/|//[^\n]*|#([^\n\\]|\\\r?\n|\\)*|\s+")
+
+
+def _core(text: str) -> str:
+    """A text without what is ignored before and behind it: llguidance ignores it between lexemes only."""
+    start = 0
+    while found := _OUTER.match(text, start):
+        start = found.end()
+    text = text[start:].rstrip()
+    while "\n" in text and _OUTER.fullmatch(last := text[text.rindex("\n") + 1 :]) and last:
+        text = text[: text.rindex("\n")].rstrip()
+    return text
+
+
 def measure(name: str, tokenizer: Any, quick: bool) -> dict[str, Any]:
     """The figures of all engines on files that all of them allow."""
     language = languages.LANGUAGES[name]
     corpus = languages.chosen(list(language.corpus()), 20 if quick else 120, 20_000)
-    texts = [text for _, text in corpus if language.reads(text)]
+    texts = [_core(text) for _, text in corpus if language.reads(text)]
     encoded = {i: tokenizer.encode(text, add_special_tokens=False) for i, text in enumerate(texts)}
     index = constrain.TokenizerIndex.from_tokenizer(tokenizer)
     made = dict(engines(name, tokenizer, index))
@@ -209,6 +231,8 @@ def measure(name: str, tokenizer: Any, quick: bool) -> dict[str, Any]:
             figures["allowed"][label] = len(allowed[-1])
     common = {i: encoded[i] for i in sorted(set.intersection(*allowed))}
     figures["tokens"] = sum(map(len, common.values()))
+    if not common:
+        return figures
     for label, make in made.items():
         start = time.perf_counter()
         engine = make()

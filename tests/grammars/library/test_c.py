@@ -87,6 +87,14 @@ ALLOWED = [
     "void f() { x = __extension__ ({ int y = 1; y; }); }",
     "int x = sizeof x + sizeof(int) + _Alignof(int) + _Generic(x, int: 1, default: 2);",
     "int naïve;",
+    "int a = b / /* c */ d;",
+    "int a \\\n= 1;",
+    "long double a; unsigned long long int b; double _Complex c;",
+    "struct a { const int b : 3; _Alignas(8) char c; };",
+    'void f(void) { asm volatile ("a" : : ); }',
+    "int f(int a[static const 3]);",
+    "int é;",
+    "int x = __builtin_offsetof(struct a, b);",
 ]
 
 REFUSED = [
@@ -119,6 +127,16 @@ REFUSED = [
     "} int x;",
     "do_ while (1);",
     "void f() { dox(); while (1) }",
+    "int a = b //* c */ d;",
+    "int a\\\n1;",
+    "in\\\nt a;",
+    "int int a;",
+    "struct a { static int b; };",
+    'asm static ("a");',
+    "int a = sizeof(static int);",
+    "int *inline a;",
+    "int —;",
+    "int a _Alignas(8);",
 ]
 
 

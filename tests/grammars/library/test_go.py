@@ -103,6 +103,11 @@ ALLOWED = [
     "package é\nvar ñ = 'é'",
     "package a\nfunc f() { L: for { break L } }",
     "package a\n\n/* a\nb */ func f() {} /* c */ // d",
+    "package a\nvar x = f[int, []string](y)",
+    "package a\nvar x = a / /* b */ c",
+    "package a\nvar x = (interface{})(y)",
+    'package a\nimport "é/b"',
+    "package a\nvar x = T(y,)",
 ]
 
 REFUSED = [
@@ -130,6 +135,10 @@ REFUSED = [
     "package a\nvar func = 1",
     "package a\nx := 1",
     "package a\nfunc f() { return return }",
+    "package a\nvar x = f[int, y + 1]",
+    "package a\nvar x = (interface{})",
+    'package a\nimport "a\u200bb"',
+    "package a\nvar x = (y,)",
 ]
 
 

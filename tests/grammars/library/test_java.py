@@ -74,6 +74,14 @@ ALLOWED = [
     "class A { /* a */ } // b",
     "import a.b;\nimport static a.B.*;\n",
     "class É { char ñ = 'é'; }",
+    "class A { int x = a / /* b */ c; }",
+    "sealed interface A permits B, c.D {}",
+    "record A(int x) { static int y; A { } }",
+    "interface A { int X = 1, Y = 2; default void f() {} }",
+    "class A { <T extends @B C> void f() { this.<T>g(); } }",
+    "class A { void f(@B final int... x) {} }",
+    "class A { public @B int x; @B public int y; }",
+    "class A { Object f = new B<>(1) { }; }",
 ]
 
 REFUSED = [
@@ -100,6 +108,24 @@ REFUSED = [
     "class A { } }",
     "import a.b\nclass A {}",
     "/* class A {}",
+    "class A { int x = a //* b */ c; }",
+    "interface A permits B {}",
+    "record A(int x) { int y; }",
+    "record A(int x[]) {}",
+    "interface A { int X; }",
+    "interface A { A() {} }",
+    "interface A { { } }",
+    "class A { public static public int x; }",
+    "class A { public; }",
+    "import a;",
+    "class record {}",
+    "class A<@BC> {}",
+    "class A { B<> x; }",
+    "class A { void f() { x()(); } }",
+    "class A { void f() { this.<T>g; } }",
+    "class A { void f(int... x, int y) {} }",
+    "class A { Object f = super; }",
+    "// a \r class",
 ]
 
 
