@@ -4,7 +4,7 @@
 
 Each held-out question of the embedded model's SQL task is asked of a database with its table.  The model takes its most
 probable token, in four ways: without a constraint, with the grammar of SQLite's queries, with that grammar and the
-names that are read from the database, and with the queries that run on the database.  An answer parses when SQLite finds
+names that are read from the database, and with the queries that run on it.  An answer parses when SQLite finds
 no error of syntax, runs when SQLite finds no error at all, and is right when it finds what the expected query finds on
 the task's own rows.
 """

@@ -20,7 +20,10 @@ from constrain.grammars.regular import Complement, Concatenation, Intersection, 
 
 __all__ = ["Query", "Scopes"]
 
-MOST_NESTED = 5  # brackets in each other, CASE among them
+_BRACKETS, _QUERY, _ROOM = 3, 4, 12
+"""What brackets, CASE and queries in brackets take of the room for nesting.  SQLite's parser has 100 places on its
+stack: where all that can be stands before each, four of the first or three queries within each other are read."""
+
 LONGEST_NEW_NAME = 8  # of those before columns of results
 
 _NO_ALIASES = "rowid oid _rowid_ true false".split()
@@ -62,7 +65,7 @@ class Query:
     named       the table whose name has been read, and is to be given another
     named_last  whether that is the last one
     closed      whether all tables have been named
-    depth       how many brackets are open
+    depth       the room that is taken by brackets
     """
 
     outer: tuple[tuple[Source, ...], ...] = ()
@@ -160,16 +163,18 @@ class Scopes:
 
     def enter(self, rule: str, query: Query) -> Query | None:
         """The state in brackets; a query in brackets sees the tables around it."""
-        if query.depth == MOST_NESTED:
+        depth = query.depth + (_BRACKETS if rule in self.nested else _QUERY)
+        if depth > _ROOM:
             return None
         if rule in self.nested:
-            return replace(query, depth=query.depth + 1)
+            return replace(query, depth=depth)
         outer = (query.sources, *query.outer) if query.sources else query.outer
-        return Query(outer, 1 if rule == "one_column" else None, depth=query.depth + 1)
+        return Query(outer, 1 if rule == "one_column" else None, depth=depth)
 
     def closed(self, query: Query) -> frozenset[str]:
-        """All brackets, when enough are open."""
-        return self.nested | self.isolated if query.depth == MOST_NESTED else frozenset()
+        """Brackets that there is no room for."""
+        nested = self.nested if query.depth + _BRACKETS > _ROOM else frozenset[str]()
+        return nested | self.isolated if query.depth + _QUERY > _ROOM else nested
 
     def more(self, query: Query) -> int:
         """For FROM, what the names of tables need, and for the columns that must still come."""
@@ -189,7 +194,7 @@ class Scopes:
 
     def leave(self, query: Query) -> Query:
         """Behind the brackets."""
-        return replace(query, depth=query.depth - 1)
+        return replace(query, depth=query.depth - _BRACKETS)
 
     def projected(self, names: frozenset[str], query: Query) -> Query:
         """Behind FROM: tables for columns, results for ORDER BY."""

@@ -156,6 +156,20 @@ def test_aliases(index: TokenizerIndex) -> None:
     assert not none.accepts("SELECT 1 FROM users, users")
 
 
+@pytest.mark.parametrize(
+    ("inner", "levels"), [("({})", 4), ("coalesce(1, {})", 4), ("(SELECT 1 FROM users GROUP BY id HAVING {})", 3)]
+)
+def test_nesting_is_bounded(inner: str, levels: int, queries: CompiledConstraint) -> None:
+    """To what the stack of SQLite's parser has room for, whatever stands before the brackets."""
+    text = "1"
+    for _ in range(levels):
+        text = "1 OR 1 AND NOT 1 NOT BETWEEN 1 AND 1 || 1 + 1 * -" + inner.format(text)
+    with database(TABLES) as connection:
+        assert problem(connection, f"SELECT id FROM users GROUP BY id, id HAVING {text}") == ""
+    assert queries.accepts(f"SELECT id FROM users GROUP BY id, id HAVING {text}")
+    assert not queries.accepts(f"SELECT id FROM users GROUP BY id, id HAVING {inner.format(text)}")
+
+
 NAMES = ["id", "name", "Full Name", "price", "user_id", "end", "order", "a", "ID2", "Ünit", 'q"x', "count", "max", "T1"]
 
 
