@@ -1,11 +1,12 @@
 """Questions about a SQLite database, answered in SQL by the embedded model: what parses, runs and is right.
 
-    python benchmarks/text_to_sql.py [--count N] [--seed S] [--json FILE]
+    python benchmarks/text_to_sql.py [--count N] [--seed S] [--ways WAY …] [--json FILE]
 
-Each held-out question of the embedded model's SQL task is asked of a database with its table.  The
-model takes its most probable token, in three ways: without a constraint, with the grammar of SQLite's queries, and with
-that grammar and the names that are read from the database.  An answer parses when SQLite finds no error of syntax, runs
-when SQLite finds no error at all, and is right when it finds what the expected query finds on the task's own rows.
+Each held-out question of the embedded model's SQL task is asked of a database with its table.  The model takes its most
+probable token, in four ways: without a constraint, with the grammar of SQLite's queries, with that grammar and the
+names that are read from the database, and with the queries that run on it.  An answer parses when SQLite finds
+no error of syntax, runs when SQLite finds no error at all, and is right when it finds what the expected query finds on
+the task's own rows.
 """
 
 import argparse
@@ -71,6 +72,18 @@ def by_schema(model: Any, examples: list[Example]) -> list[dict[str, bool]]:
     return constrained(model, examples, grammar)
 
 
+def by_exact_schema(model: Any, examples: list[Example]) -> list[dict[str, bool]]:
+    """With the queries that run on the database, otherwise likewise."""
+
+    def grammar(example: Example) -> constrain.Grammar:
+        with database(example) as connection:
+            return constrain.grammar(
+                "sql", dialect="sqlite", tables=connection, names="exact", functions=[], aliases=[], max_space=1
+            )
+
+    return constrained(model, examples, grammar)
+
+
 def constrained(
     model: Any, examples: list[Example], grammar: Callable[[Example], constrain.Grammar]
 ) -> list[dict[str, bool]]:
@@ -80,18 +93,21 @@ def constrained(
     return [outcome(example, answer.text) for example, answer in zip(examples, made, strict=True)]
 
 
-WAYS = {"unconstrained": free, "grammar": by_grammar, "grammar and schema": by_schema}
+WAYS = {
+    "unconstrained": free,
+    "grammar": by_grammar,
+    "grammar and schema": by_schema,
+    "exact schema": by_exact_schema,
+}
 
 
-def measure(count: int, seed: int) -> dict[str, dict[str, float]]:
-    """Shares, from 0 to 1, of answers that parse, run and are right, for each way."""
+def measure(names: list[str], count: int, seed: int) -> Iterator[tuple[str, dict[str, float]]]:
+    """For each way, shares from 0 to 1 of answers that parse, run and are right."""
     model = constrain.load("embedded")
     examples = held_out_examples("sql", seed, count)
-    found = {name: way(model, examples) for name, way in WAYS.items()}
-    return {
-        name: {kind: sum(each[kind] for each in outcomes) / count for kind in ("parses", "runs", "right")}
-        for name, outcomes in found.items()
-    }
+    for name in names:
+        outcomes = WAYS[name](model, examples)
+        yield name, {kind: sum(each[kind] for each in outcomes) / count for kind in ("parses", "runs", "right")}
 
 
 def main() -> None:
@@ -99,11 +115,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--count", type=int, default=100, help="questions")
     parser.add_argument("--seed", type=int, default=20)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     options = parser.parse_args()
-    figures = measure(options.count, options.seed)
-    for name, shares in figures.items():
-        print(f"{name:20}", *(f"{kind} {share:6.1%}  " for kind, share in shares.items()))
+    figures = {}
+    for name, shares in measure(options.ways, options.count, options.seed):
+        figures[name] = shares
+        print(f"{name:20}", *(f"{kind} {share:6.1%}  " for kind, share in shares.items()), flush=True)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Literal
 
 from constrain.grammars import ir
@@ -11,6 +12,7 @@ from constrain.grammars.library import sql_words
 from constrain.grammars.library.sources import source, space
 from constrain.grammars.library.spacing import Layout, spaced
 from constrain.grammars.library.sql_beginnings import shared_beginnings
+from constrain.grammars.library.sql_exact import running_queries
 from constrain.grammars.library.sql_names import any_case, fixed_functions, fixed_names
 from constrain.grammars.library.sql_schema import Tables, tables_of
 from constrain.grammars.regex import regex_language
@@ -87,6 +89,7 @@ def sql(
     aliases: Sequence[str] | None = None,
     functions: Sequence[str] | None = None,
     max_space: int | None = None,
+    names: Literal["loose", "exact"] = "loose",
 ) -> ir.Grammar:
     """SQL: queries, and in the dialects of SQLite and PostgreSQL other statements.
 
@@ -101,13 +104,24 @@ def sql(
     functions   names of the functions that may be called, besides the aggregates COUNT, SUM, AVG, MIN and MAX, in
                 capital or small letters; None: any
     max_space   the most white space between two words or signs; not with comments
+    names       "exact": only queries that SQLite runs on a database with the tables, see running_queries; that is for
+                one query in the dialect of SQLite without comments or names of WITH
 
     Raises GrammarError for an empty name, an unknown dialect, or statements that a dialect does not have, and
     sqlite3.Error for a file that is not a database.
     """
+    if names not in ("loose", "exact"):
+        raise GrammarError(f"there is no names={names!r}")
     if dialect not in _DIALECTS or statements not in _STATEMENTS:
         raise GrammarError(f"there is no dialect {dialect!r} with statements={statements!r}")
     about = _DIALECTS[dialect]
+    if names == "exact":
+        if tables is None or ctes or (dialect, statements, comments) != ("sqlite", "query", False):
+            raise GrammarError(
+                "names='exact' is for one query of SQLite, with tables, without comments or names of WITH"
+            )
+        word = _word(_with_words(source(about.source), about.words))
+        return running_queries(tables_of(tables), aliases, functions, word, _exact_syntax(max_space))
     base = _with_words(source(about.source), about.words)
     if _STATEMENTS[statements] not in base.rules:
         raise GrammarError(f"the dialect {dialect!r} has queries only, no statements={statements!r}")
@@ -119,6 +133,15 @@ def sql(
         rules |= fixed_names(tables_of(tables), ctes, aliases, word, str.islower if about.folds else bool)
     made = _laid_out(replace(base, rules=shared_beginnings(rules)), about, comments=comments, max_space=max_space)
     return replace(made, rules={made.start: made.rules[made.start]}, make_rule=dict(made.rules).__getitem__)
+
+
+@cache
+def _exact_syntax(max_space: int | None) -> ir.Grammar:
+    grammar = source("sql_exact")
+    shared = replace(grammar, rules=shared_beginnings(grammar.rules))
+    # Brackets that close, and semicolons, count as words: all expressions end alike, and a text is read in one way.
+    apart = (tuple(sorted([*_OR_BACKTICK, (0x29, 0x29), (0x3B, 0x3B)])), _OR_BACKTICK), (_MINUS, _MINUS)
+    return spaced(shared, Layout(space(_DIALECTS["sqlite"].blanks, max_space), apart))
 
 
 def _laid_out(grammar: ir.Grammar, about: _Dialect, *, comments: bool, max_space: int | None) -> ir.Grammar:

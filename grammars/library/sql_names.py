@@ -8,7 +8,7 @@ from constrain.grammars.automata.language import Language
 from constrain.grammars.errors import GrammarError
 from constrain.grammars.regular import Automaton, Complement, Intersection, Literal, Regular, Words
 
-__all__ = ["any_case", "fixed_functions", "fixed_names"]
+__all__ = ["any_case", "either_name", "fixed_functions", "fixed_names"]
 
 _POINT, _STAR = ir.Terminal(Literal(b"."), "POINT"), ir.Terminal(Literal(b"*"), "STAR")
 
@@ -44,7 +44,8 @@ def fixed_names(
         return is_plain(name) and name.encode() in plain
 
     def either(names: Iterable[str]) -> ir.Expression:
-        return _either_name(names, may_be_plain)
+        words = either_name(names, may_be_plain)
+        return ir.Terminal(words, "NAME") if words.words else ir.Alternation(())
 
     columns = list(dict.fromkeys(column for own in tables.values() for column in own))
     known = any_case([*tables, *columns, *ctes])
@@ -88,7 +89,7 @@ def any_case(names: Iterable[str]) -> Regular:
     return Automaton(tuple(rows), tuple(node in ends for node in range(len(following))))
 
 
-def _either_name(names: Iterable[str], is_plain: Callable[[str], bool]) -> ir.Expression:
+def either_name(names: Iterable[str], is_plain: Callable[[str], bool]) -> Words:
     """Any of the names, in quotes or, where that can be, without."""
     texts: list[bytes] = []
     for name in names:
@@ -98,4 +99,4 @@ def _either_name(names: Iterable[str], is_plain: Callable[[str], bool]) -> ir.Ex
         texts.append(f'"{quoted}"'.encode())
         if is_plain(name):
             texts.append(name.encode())
-    return ir.Terminal(Words(tuple(sorted(set(texts)))), "NAME") if texts else ir.Alternation(())
+    return Words(tuple(sorted(set(texts))))
