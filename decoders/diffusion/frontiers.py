@@ -37,11 +37,45 @@ from constrain.decoders.diffusion.vertices import Words
 from constrain.grammars.automata._jit import Cells
 from constrain.grammars.errors import ResourceLimitError
 
-__all__ = ["ANY", "END", "HOLE", "NEVER", "OPTIONAL", "Frontiers", "Moves"]
+__all__ = ["ANY", "END", "HOLE", "LETTER", "NEVER", "OPTIONAL", "Choice", "Frontiers", "Moves"]
+
+LETTER = -5
+"""A kind of position, of weighted texts only: a letter at most, any one (see `completions`)."""
 
 _FIRST_SIZE, _MAX_SIZE = 1 << 14, 1 << 22  # nodes of a memory
 
 _Answer = TypeVar("_Answer")
+
+
+class Choice:
+    """Several actions at one position, in classes.
+
+    row                which row of the layout has the edges of all classes
+    count              edges
+    starts, members    of class i, numbers of its edges members[starts[i]] … members[starts[i + 1]]
+    """
+
+    def __init__(self, row: int, joined: Sequence[Edge], classes: Sequence[Sequence[Edge]]) -> None:
+        numbers = {edge: number for number, edge in enumerate(joined)}
+        self.row, self.count = row, len(joined)
+        self.members = np.array([numbers[edge] for edges in classes for edge in edges], np.int32)
+        self.starts = np.concatenate([[0], np.cumsum([len(edges) for edges in classes])]).astype(np.int32)
+        owners = np.repeat(np.arange(len(classes)), np.diff(self.starts))
+        order = np.argsort(self.members, kind="stable")
+        self._owners = owners[order]
+        self._firsts = np.searchsorted(self.members[order], np.arange(len(joined) + 1))
+
+    def of_edges(self, weights: np.ndarray) -> np.ndarray:
+        """For weights of classes (n, classes), the best of those that have each edge, (n, edges)."""
+        if not self.count:
+            return np.zeros((len(weights), 0))
+        found: np.ndarray = np.maximum.reduceat(weights[:, self._owners], self._firsts[:-1], axis=1)
+        return found
+
+    def with_edge(self, edge: int) -> np.ndarray:
+        """The classes that have an edge."""
+        found: np.ndarray = self._owners[self._firsts[edge] : self._firsts[edge + 1]]
+        return found
 
 
 class Moves:
@@ -54,6 +88,7 @@ class Moves:
     def __init__(self, pushdown: Pushdown, words: Words) -> None:
         self.pushdown = pushdown
         self.actions = Actions(pushdown, words)
+        self._letters = words.letters
         self._lock = threading.Lock()
         self._parts: list[Cells] = []
         self._used = 0
@@ -61,12 +96,7 @@ class Moves:
         self._kinds: dict[tuple[int, ...], int] = {}
         self._of_actions: dict[int, int] = {}
         self._add(self.actions.any_token())
-        joined = sorted({edge for edges in self.actions.classes for edge in edges})
-        self.all_classes = self._add(joined)
-        numbers = {edge: number for number, edge in enumerate(joined)}
-        self.members = np.array([numbers[edge] for edges in self.actions.classes for edge in edges], np.int32)
-        sizes = [len(edges) for edges in self.actions.classes]
-        self.classes = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+        self.tokens = self._choice(self.actions.classes)
         self.finals = np.array(sorted(pushdown.finals), np.int32)
 
     @property
@@ -93,6 +123,16 @@ class Moves:
             if len(self._parts) > 1:
                 self._parts = [np.concatenate(self._parts)]
             return np.array(self._rows, np.int32), self._parts[0]
+
+    @cached_property
+    def letters(self) -> Choice:
+        """The choice of any letter of bytes: class i is that of letter i."""
+        with self._lock:
+            return self._choice([self.actions.edges(self.actions.of_word([i])) for i in range(self._letters)])
+
+    def _choice(self, classes: Sequence[Sequence[Edge]]) -> Choice:
+        joined = sorted({edge for edges in classes for edge in edges})
+        return Choice(self._add(joined), joined, classes)
 
     def _add(self, edges: Sequence[Edge]) -> int:
         over = self._spine(self.actions.popped, [source for source, _ in edges])
@@ -274,9 +314,9 @@ class Frontiers:
             self._reach_before(int(places.max()))
             self._reach_behind(int(places.min()) + 1)
             layout, data = self._tables()
-            kind = layout[moves.all_classes]
+            kind = layout[moves.tokens.row]
             rows = (self._rows, self._other_rows)
-            allowed_classes(self._memory, *rows, places, kind, data, moves.classes, moves.members, found)
+            allowed_classes(self._memory, *rows, places, kind, data, moves.tokens.starts, moves.tokens.members, found)
             self._check()
         chosen: np.ndarray = found[places]
         return chosen

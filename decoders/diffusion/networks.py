@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from constrain.decoders.diffusion.containers import items_arcs, members_arcs
 from constrain.grammars import ir, regular
 from constrain.grammars.automata.language import Language, _is_nullable, _next_symbols, _walk
 from constrain.grammars.errors import ConstrainError, ResourceLimitError
@@ -95,6 +96,12 @@ class _Builder:
                     pending.extend(zip(parts, stops[:-1], stops[1:], strict=False) if parts else [])
                 case ir.Repeat(part, minimum, maximum):
                     pending.extend(self._repeat(part, minimum, maximum, here, there))
+                case ir.Items():
+                    pending.extend(items_arcs(node, here, there, self.state))
+                case ir.Members() if not node.others:
+                    pending.extend(members_arcs(node, here, there, self.state))
+                case ir.Members():
+                    raise ConstrainError("charts know no objects whose keys are not all declared: they are distinct")
                 case _:
                     raise ConstrainError(f"charts know no {type(node).__name__}: write the grammar as rules")
 
@@ -175,7 +182,7 @@ class _Builder:
 def networks_of(grammar: ir.Grammar, index: TokenizerIndex) -> Networks:
     """The networks of a grammar in which every way of cutting a text into lexemes counts.
 
-    Raises ConstrainError for grammars in which the longest match counts, and for containers of distinct members.
+    Raises ConstrainError for grammars in which the longest match counts, and for objects of keys that are not declared.
     """
     if grammar.longest_match:
         raise ConstrainError(
