@@ -29,7 +29,7 @@ _CLOSE = 1e-9  # relative: sums of the same weights in another order
 class Layers(NamedTuple):
     """A text, position by position.
 
-    rows      where `data` has the tokens of each position, as `frontiers.Moves` lays them out, (n, 6)
+    rows      where `data` has the tokens of each position, as `frontiers.Moves` lays them out, (n, 8)
     data      these tokens
     places    where the weights of the edges of each position begin, (n,); -1 where all are 0
     weights   log-weights of edges
@@ -82,7 +82,7 @@ class Work(NamedTuple):
 class Token(NamedTuple):
     """What one position reads, ready for use.
 
-    ways     of node i of what is taken off, (symbol or -1, node) from ways[i] on, in `steps`
+    ways     of node i of what is taken off, (symbol or -1, node) from steps[2 · ways[i]] on
     edges    of node i, the edges from edges[i] on, in `targets`
     parents  of each pushed node: what is left without its lowest symbol, and that symbol; -1 for states
     """
@@ -119,20 +119,9 @@ def new_work(size: int, states: int, nodes: int) -> Work:
 @inner
 def _token(layers: Layers, place: int) -> Token:
     row, data, states = layers.rows[place], layers.data, int64(len(layers.finals))
-    first, nodes, second = int64(row[0]), int64(row[1]), int64(row[2])
+    nodes, second = int64(row[1]), int64(row[2])
     others, third, count = int64(row[3]), int64(row[4]), int64(row[5])
-    ways = np.zeros(nodes + 1, np.int32)
-    begin, end = int64(data[first]), int64(data[first + nodes])
-    for i in range(begin, end):
-        ways[data[2 * i] + 1] += 1
-    for i in range(nodes):
-        ways[i + 1] += ways[i]
-    steps, used = np.zeros(2 * (end - begin), np.int32), ways.copy()
-    for node in range(nodes):
-        for i in range(data[first + node], data[first + node + 1]):
-            at = used[data[2 * i]]
-            used[data[2 * i]] += 1
-            steps[2 * at], steps[2 * at + 1] = data[2 * i + 1], node
+    ways = data[row[6] : row[6] + nodes + 1]
     edges, targets = np.zeros(nodes + 1, np.int32), np.zeros(count, np.int32)
     for i in range(count):
         edges[data[third + 2 * i] + 1] += 1
@@ -146,7 +135,7 @@ def _token(layers: Layers, place: int) -> Token:
     weights = np.zeros(count)
     if layers.places[place] >= 0:
         weights[:] = layers.weights[layers.places[place] : layers.places[place] + count]
-    return Token(ways, steps, edges, targets, parents, weights, np.zeros(nodes), np.zeros(others))
+    return Token(ways, data, edges, targets, parents, weights, np.zeros(nodes), np.zeros(others))
 
 
 @inner

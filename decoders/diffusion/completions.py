@@ -74,7 +74,7 @@ def _layers(moves: Moves, kinds: Cells, weights: np.ndarray, tails: np.ndarray |
     if tails is None:
         tails = np.where(np.arange(len(kinds) + 1) == len(kinds), 0.0, -np.inf)
     return Layers(
-        layout[of_kind].reshape(len(kinds), 6),
+        layout[of_kind].reshape(len(kinds), layout.shape[1]),
         data,
         places.astype(np.int32),
         np.concatenate([per_edge.reshape(-1), np.full(letters.count, -1.0)]),

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from constrain.decoders.diffusion.actions import Actions, Edge, Spine
+from constrain.decoders.diffusion.actions import Actions, Atom, Edge, Spine
 from constrain.decoders.diffusion.pushdown import Pushdown
 from constrain.decoders.diffusion.stack_sets import (
     ANY,
@@ -51,13 +51,13 @@ class Choice:
     """Several actions at one position, in classes.
 
     row                which row of the layout has the edges of all classes
-    count              edges
+    count, classes     how many edges and classes there are
     starts, members    of class i, numbers of its edges members[starts[i]] … members[starts[i + 1]]
     """
 
     def __init__(self, row: int, joined: Sequence[Edge], classes: Sequence[Sequence[Edge]]) -> None:
         numbers = {edge: number for number, edge in enumerate(joined)}
-        self.row, self.count = row, len(joined)
+        self.row, self.count, self.classes = row, len(joined), len(classes)
         self.members = np.array([numbers[edge] for edges in classes for edge in edges], np.int32)
         self.starts = np.concatenate([[0], np.cumsum([len(edges) for edges in classes])]).astype(np.int32)
         owners = np.repeat(np.arange(len(classes)), np.diff(self.starts))
@@ -82,7 +82,9 @@ class Moves:
     """The actions of a grammar over a vocabulary as arrays.
 
     A kind of position is a number: HOLE, or that of an action, or what `stack_sets` names.  Kind k is row k of
-    `layout`: (place of the spine that is taken off, its nodes, place of the other, its nodes, place of edges, edges).
+    `layout`: (place of the spine that is taken off, its nodes, place of the other, its nodes, place of edges, edges,
+    place of the ways on in the one spine, and in the other).  A spine is written with what each node is made of, (node
+    before, symbol), and the ways on with what is made of it, (symbol, node behind).
     """
 
     def __init__(self, pushdown: Pushdown, words: Words) -> None:
@@ -141,22 +143,28 @@ class Moves:
         row = [self._write(over[1]), len(over[1]) - 1]
         row += [self._write(under[1]), len(under[1]) - 1]
         row += [self._write([number for pair in pairs for number in pair]), len(pairs)]
+        row += [self._write(over[2]), self._write(under[2])]
         self._rows.append(row)
         return len(self._rows) - 1
 
-    def _spine(self, spine: Spine, nodes: Iterable[int]) -> tuple[dict[int, int], list[int]]:
-        """New numbers of the nodes that are needed, and where the atoms of each begin, which are written."""
+    def _spine(self, spine: Spine, nodes: Iterable[int]) -> tuple[dict[int, int], list[int], list[int]]:
+        """New numbers of the nodes that are needed, and where the atoms and the ways on of each begin."""
         order = [*range(self.states), *spine.needed(nodes)]
         numbers = {node: number for number, node in enumerate(order)}
-        starts, atoms = [0], []
+        atoms: list[list[Atom]] = []
+        ways: list[list[Atom]] = [[] for _ in order]
         for node in order:
-            for parent, symbol in spine.atoms[node]:
-                atoms += [numbers[parent], symbol]
-            starts.append(len(atoms) // 2)
+            atoms.append([(numbers[parent], symbol) for parent, symbol in spine.atoms[node]])
+            for parent, symbol in atoms[-1]:
+                ways[parent].append((symbol, numbers[node]))
+        return numbers, self._write_pairs(atoms), self._write_pairs([sorted(pairs) for pairs in ways])
+
+    def _write_pairs(self, pairs: Sequence[Sequence[Atom]]) -> list[int]:
+        """Write the pairs of each node; where they begin, in pairs, and where the last ones end."""
         if self._used % 2:
             self._write([0])  # pairs begin at even places
-        begin = self._write(atoms) // 2
-        return numbers, [begin + start for start in starts]
+        begin = self._write([number for some in pairs for pair in some for number in pair]) // 2
+        return [begin, *(begin + np.cumsum([len(some) for some in pairs])).tolist()]
 
     def _write(self, numbers: Sequence[int]) -> int:
         self._parts.append(np.array(numbers, np.int32))

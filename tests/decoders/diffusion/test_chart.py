@@ -273,8 +273,8 @@ def _check_pieces(schema: dict[str, object], order: Literal["schema", "any"]) ->
     for size in (2, 4, 6, 8, 11):
         canvas = ChartCanvas(chart, torch.full((size,), -1))
         for _ in range(5 if canvas.is_completable() else 0):
-            text = canvas.best(torch.rand((size, index.vocab_size), dtype=torch.float64).log())
-            spelled = b"".join(index.tokens[token] for token in text.tolist() if token not in index.end_tokens)
+            best = canvas.best(torch.rand((size, index.vocab_size), dtype=torch.float64).log())
+            spelled = b"".join(index.tokens[token] for token in best.tolist() if token not in index.end_tokens)
             assert constraint.accepts(spelled), spelled
             found += 1
     objects = ["{" + ",".join(members) + "}" for members in _MEMBERS]
