@@ -13,7 +13,7 @@ from constrain.decoders.diffusion.pushdown import Pushdown
 from constrain.decoders.diffusion.vertices import Words
 from constrain.grammars.errors import ResourceLimitError
 
-__all__ = ["Actions", "Spine"]
+__all__ = ["Actions", "Atom", "Edge", "Spine"]
 
 _MAX_CLASSES = 200_000
 

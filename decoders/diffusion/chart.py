@@ -11,14 +11,18 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
+from typing import NoReturn
 
 import numpy as np
 import torch
 
-from constrain.decoders.diffusion.frontiers import ANY, END, HOLE, NEVER, OPTIONAL, Moves
+from constrain.decoders.diffusion.columns import Columns
+from constrain.decoders.diffusion.completions import best_completion
+from constrain.decoders.diffusion.frontiers import ANY, END, HOLE, LETTER, NEVER, OPTIONAL, Moves
 from constrain.decoders.diffusion.networks import Networks, networks_of
 from constrain.decoders.diffusion.pushdown import pushdown_of
 from constrain.decoders.diffusion.saturation import Saturation
+from constrain.decoders.diffusion.semirings import BEST
 from constrain.decoders.diffusion.texts import Text, UndecidedError
 from constrain.decoders.diffusion.vertices import Hole, Part, Vertices, Words, letters_of, vertices_of
 from constrain.grammars import ir
@@ -27,6 +31,8 @@ from constrain.tokenizer_index.compiled import CompiledConstraint
 from constrain.tokenizer_index.index import TokenizerIndex
 
 __all__ = ["Chart", "ChartCanvas"]
+
+_FEW_LETTERS, _MANY_LETTERS = 4, 64  # of a hole of any length, at first and at most
 
 
 class Chart:
@@ -117,19 +123,113 @@ class Chart:
 
         Raises UnsatisfiableConstraintError when there is none.
         """
-        costs = None if weights is None else [self._word_costs(row) for row in weights]
-        vertices = self._vertices(parts)
-        chart = Saturation(
-            self.networks, vertices, lambda hole, word: 1.0 if costs is None or word < 0 else float(costs[hole][word])
-        )
+        rows = [None] * len(parts) if weights is None else list(weights)
+        found = None if self._is_saturated(parts) else self._filled(parts, rows)
+        return self._saturated(parts, rows) if found is None else found
+
+    def _filled(self, parts: Sequence[Part], rows: Sequence[np.ndarray | None]) -> list[bytes] | None:
+        """A cheapest filling; None when, in holes of any length, none of a few bytes is found.
+
+        As bytes cost 1 each, a filling of which the cost is low enough has as few as were tried.
+        """
+        unbounded = any(isinstance(part, Hole) and part.maximum is None for part in parts)
+        gain = 0.0
+        classes = []
+        for part, row in zip(parts, rows, strict=True):
+            bounded = self._class_weights(row) if isinstance(part, Hole) else np.zeros(0)
+            classes.append(bounded)
+            if isinstance(part, Hole):
+                size = part.minimum if part.maximum is None else part.maximum
+                gain += size * max(0.0, float(bounded.max(initial=0.0)))
+        letters = _FEW_LETTERS
+        while True:
+            best = self._filled_with(parts, rows, classes, letters)
+            if not unbounded or (best is not None and gain - best[0] < letters + 1):
+                return self._unsatisfiable() if best is None else best[1]
+            if best is None and letters >= _MANY_LETTERS:
+                return None
+            letters = 4 * letters if best is None else math.ceil(gain - best[0])
+
+    @staticmethod
+    def _unsatisfiable() -> NoReturn:
+        raise UnsatisfiableConstraintError("the holes cannot be filled so that the text obeys the grammar")
+
+    def _filled_with(
+        self,
+        parts: Sequence[Part],
+        rows: Sequence[np.ndarray | None],
+        classes: Sequence[np.ndarray],
+        letters: int,
+    ) -> tuple[float, list[bytes]] | None:
+        """The weight of a cheapest filling with at most so many bytes in holes of any length, and the filling."""
+        kinds: list[int] = []
+        owners: list[int] = []
+        for number, part in enumerate(parts):
+            here = [kind for kind in self._kinds_of(part) if kind != ANY]
+            if isinstance(part, Hole) and part.maximum is None:
+                here += [LETTER] * letters
+            kinds += here
+            owners += [number] * len(here)
+        weights = np.zeros((len(kinds), len(self.moves.actions.classes)))
+        for place, number in enumerate(owners):
+            if isinstance(parts[number], Hole):
+                weights[place] = classes[number]
+        best = best_completion(self.moves, kinds, weights)
+        if best is None:
+            return None
+        found = [b"" if isinstance(part, Hole) else self._bytes(part) for part in parts]
+        for kind, number, chosen in zip(kinds, owners, best.classes.tolist(), strict=True):
+            if chosen >= 0:
+                found[number] += (
+                    bytes([self.bytes_of_letters[chosen]])
+                    if kind == LETTER
+                    else self.index.tokens[self._token(chosen, rows[number])]
+                )
+        return best.weight, found
+
+    def _class_weights(self, row: np.ndarray | None) -> np.ndarray:
+        """The best weights of tokens by class, (classes,) float64; of tokens that weigh nothing in particular, -1."""
+        if row is None:
+            return np.full(len(self.moves.actions.classes), -1.0)
+        found: np.ndarray = self.class_weights(torch.from_numpy(np.asarray(row, np.float64))[None])[0]
+        return found
+
+    def class_weights(self, rows: torch.Tensor) -> np.ndarray:
+        """The best of weights of tokens (n, V) by class, (n, classes) float64."""
+        return self._columns.reduce(BEST, rows.double())[:, :-1].numpy()
+
+    @cached_property
+    def _columns(self) -> Columns:
+        count = len(self.moves.actions.classes)
+        live = torch.arange(count + 1) < count
+        return Columns(torch.from_numpy(self.class_of_token), live)
+
+    def _token(self, number: int, row: np.ndarray | None) -> int:
+        """The best token of a class; without weights, a short one."""
+        tokens = self.moves.actions.tokens[number]
+        if row is None:
+            return min(tokens, key=lambda token: (len(self.index.tokens[token]), token))
+        return tokens[int(row[tokens].argmax())]
+
+    def _saturated(self, parts: Sequence[Part], rows: Sequence[np.ndarray | None]) -> list[bytes]:
+        """A cheapest filling, by saturation."""
+        costs = [self._word_costs(row) if row is not None else None for row in rows]
+
+        def cost(hole: int, word: int) -> float:
+            row = costs[hole] if word >= 0 else None
+            return 1.0 if row is None else float(row[word])
+
+        chart = Saturation(self.networks, self._vertices(parts), cost)
         if not chart.is_completable:
-            raise UnsatisfiableConstraintError("the holes cannot be filled so that the text obeys the grammar")
+            self._unsatisfiable()
         found = [b"" if isinstance(part, Hole) else self._bytes(part) for part in parts]
         for hole, vertex, edge in chart.witness():
             if hole < 0:
                 continue
             if edge.word >= 0:
-                found[hole] += self.index.tokens[self.words.tokens[edge.word][0]]
+                tokens = self.words.tokens[edge.word]
+                row = rows[hole]
+                found[hole] += self.index.tokens[tokens[0 if row is None else int(row[tokens].argmax())]]
             elif vertex == edge.target:
                 found[hole] += bytes([self.bytes_of_letters[edge.letter]])
         return found
@@ -140,9 +240,7 @@ class Chart:
     def _bytes(self, part: bytes | int) -> bytes:
         return part if isinstance(part, bytes) else self.index.tokens[part]
 
-    def _word_costs(self, row: np.ndarray | None) -> np.ndarray:
-        if row is None:
-            return np.zeros(len(self.words.tokens))
+    def _word_costs(self, row: np.ndarray) -> np.ndarray:
         return np.array([-max(row[token] for token in tokens) for tokens in self.words.tokens])
 
 
@@ -200,47 +298,37 @@ class ChartCanvas:
 
         Raises UnsatisfiableConstraintError when there is none.
         """
-        rows = logits.double().numpy()
-        words = self.chart.words.tokens
-        values = np.stack([rows[:, tokens].max(axis=1) for tokens in words], axis=1)
-        vertices = self._vertices(rows)
-        chart = Saturation(self.chart.networks, vertices, lambda hole, word: float(-values[hole, word]))
-        if not chart.is_completable:
+        chart, found = self.chart, self.tokens.clone()
+        rows = logits.double().cpu()
+        ended = [i for i, token in enumerate(found.tolist()) if token in self._ends]
+        length = ended[0] if ended else len(found)
+        kinds = [self._kind(int(token)) if token >= 0 else HOLE for token in found[:length]]
+        tails = self._tails(rows)[: length + 1]
+        best = None
+        if NEVER not in kinds:
+            best = best_completion(chart.moves, kinds, chart.class_weights(rows[:length]), tails)
+        if best is None:
             raise UnsatisfiableConstraintError("the text cannot be completed so that it obeys the grammar")
-        found = self.tokens.clone()
-        ends = list(self.chart.index.end_tokens)
-        for hole, _, edge in chart.witness():
-            if hole >= 0 and edge.word >= 0:
-                tokens = words[edge.word]
-                found[hole] = tokens[int(rows[hole, tokens].argmax())]
+        for position, number in enumerate(best.classes.tolist()):
+            if number >= 0:
+                found[position] = chart.moves.actions.tokens[number][
+                    int(rows[position, chart.moves.actions.tokens[number]].argmax())
+                ]
         for position in (found < 0).nonzero().flatten().tolist():
-            found[position] = ends[int(rows[position, ends].argmax())]
+            found[position] = self._ends[int(rows[position, self._ends].argmax())]
         return found
 
-    def _vertices(self, rows: np.ndarray | None = None) -> Vertices:
-        """Vertices 0 … length - 1 before the positions, the last one behind the text, wherever it ends."""
-        length, ends = len(self.tokens), set(self.chart.index.end_tokens)
-        made = Vertices(self.chart.words)
-        places = [0, *[made.vertex() for _ in range(length)]]
-        made.last = made.vertex()
-        made.skips[places[length]].append((made.last, 0.0))
-        cost = 0.0
-        for i in range(length - 1, -1, -1):
-            token = int(self.tokens[i])
-            if token < 0 or token in ends:
-                if token < 0 and rows is not None and ends:
-                    cost += max(0.0, -float(rows[i, list(ends)].max()))
-                if ends and cost < math.inf:
-                    made.skips[places[i]].append((made.last, cost))
-            else:
-                cost = math.inf
-            if token < 0:
-                made.word(places[i], places[i + 1], i)
-            elif token not in ends:
-                letters = letters_of(token, self.chart.networks, self.chart.index)
-                if letters:
-                    made.path(letters, places[i], places[i + 1])
-        return made
+    def _tails(self, rows: torch.Tensor) -> np.ndarray:
+        """The log-weight of ending at each position, and behind the last one, (length + 1,) float64."""
+        tails = np.full(len(self.tokens) + 1, -np.inf)
+        tails[-1] = total = 0.0
+        for position in range(len(self.tokens) - 1, -1, -1) if self._ends else ():
+            token = int(self.tokens[position])
+            if token >= 0 and token not in self._ends:
+                break
+            total += float(rows[position, self._ends].max()) if token < 0 else 0.0
+            tails[position] = total
+        return tails
 
     def _kind(self, token: int) -> int:
         if token in self._ends:

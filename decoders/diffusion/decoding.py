@@ -14,7 +14,8 @@ committed one after the other, each only if the text stays completable.  Tokens 
 about are committed at once and cost no step.  Blocks, orders and rules are those of LLaDA, Dream and Fast-dLLM; when
 the answer is plain early (Prophet, Li et al., 2025), the rest is the best completion, not the most probable tokens.
 
-A context-free grammar whose texts on the canvas have too many states is decided by `chart.ChartCanvas`, with "masks".
+A context-free grammar whose texts on the canvas have too many states is decided by a `chart.Chart`, which knows the
+modes "masks" and "best"; there, confidence is that of the law of the tokens that some completion has.
 """
 
 import math
@@ -28,10 +29,11 @@ import torch
 from constrain.decoders.contract import Draw
 from constrain.decoders.diffusion.automaton import Automaton
 from constrain.decoders.diffusion.canvas import canvas_automaton
+from constrain.decoders.diffusion.chart import Chart, ChartCanvas
 from constrain.decoders.diffusion.constraints import AutomatonCanvas, Canvas
 from constrain.decoders.diffusion.model import MaskedModel
 from constrain.decoders.diffusion.rules import ORDERS, Order, Rule, Schedule, View
-from constrain.grammars.errors import ConstrainError, DeadEndError, ResourceLimitError
+from constrain.grammars.errors import ConstrainError, DeadEndError, ResourceLimitError, UnsatisfiableConstraintError
 from constrain.tokenizer_index.compiled import CompiledConstraint
 
 __all__ = ["DiffusionDecoding", "DiffusionDraw", "Mode", "Prophet"]
@@ -39,6 +41,7 @@ __all__ = ["DiffusionDecoding", "DiffusionDraw", "Mode", "Prophet"]
 Mode = Literal["best", "sample", "marginals", "masks"]
 
 _MODES = ("best", "sample", "marginals", "masks")
+_CHART_MODES = ("best", "masks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ class DiffusionDecoding:
     def draw_batch(
         self,
         model: MaskedModel,
-        constraints: Sequence[CompiledConstraint],
+        constraints: Sequence[CompiledConstraint | Chart],
         prompts: Sequence[Sequence[int]],
         *,
         max_new_tokens: int | None = None,
@@ -148,11 +151,12 @@ class DiffusionDecoding:
     ) -> list[DiffusionDraw]:
         """One text for each prompt under its constraint; row i depends on ``rngs[i]`` only.
 
+        A `Chart` decides for its grammar, in the modes "masks" and "best", without an automaton being looked for.
         Raises ConstrainError when no text fits the canvas, DeadEndError when the model rules out everything that the
         constraint allows.
         """
         length = self.length if max_new_tokens is None else max_new_tokens
-        automata: dict[int, Automaton | CompiledConstraint] = {}
+        automata: dict[int, Automaton | Chart] = {}
         drawn = []
         for constraint, prompt, rng in zip(constraints, prompts, rngs, strict=True):
             if id(constraint) not in automata:
@@ -166,27 +170,27 @@ class DiffusionDecoding:
         """A text without any constraint, for comparison."""
         return self._draw(model, None, prompt, self.length if length is None else length, rng)
 
-    def _automaton(self, constraint: CompiledConstraint, length: int) -> Automaton | CompiledConstraint:
+    def _automaton(self, constraint: CompiledConstraint | Chart, length: int) -> Automaton | Chart:
+        if isinstance(constraint, Chart):
+            if self.mode not in _CHART_MODES:
+                raise ConstrainError(f"charts know the modes {' and '.join(_CHART_MODES)}, not {self.mode!r}")
+            return constraint
         try:
             return canvas_automaton(constraint, length, padding=self.padding)
         except ResourceLimitError:
-            if self.mode != "masks":
+            if self.mode not in _CHART_MODES:
                 raise
-            return constraint
+            return Chart(constraint.grammar, constraint.index)
 
-    def _canvas(self, known: Automaton | CompiledConstraint | None, tokens: torch.Tensor) -> Canvas | None:
+    def _canvas(self, known: Automaton | Chart | None, tokens: torch.Tensor) -> Canvas | None:
         if known is None:
             return None
-        if isinstance(known, Automaton):
-            return AutomatonCanvas(known, tokens)
-        from constrain.decoders.diffusion.chart import ChartCanvas
-
-        return ChartCanvas(known, tokens)
+        return AutomatonCanvas(known, tokens) if isinstance(known, Automaton) else ChartCanvas(known, tokens)
 
     def _draw(
         self,
         model: MaskedModel,
-        known: Automaton | CompiledConstraint | None,
+        known: Automaton | Chart | None,
         prompt: Sequence[int],
         length: int,
         rng: np.random.Generator,
@@ -261,7 +265,10 @@ class DiffusionDecoding:
         canvas = text.canvas
         if self.mode == "masks" or not isinstance(canvas, AutomatonCanvas):
             law = logits if canvas is None else _renormalised(logits.masked_fill(~canvas.allowed(), -math.inf))
-            tokens = self._noisy(law, generator).argmax(dim=-1)
+            if isinstance(canvas, ChartCanvas) and self.mode == "best":
+                tokens = _best(canvas, logits)
+            else:
+                tokens = self._noisy(law, generator).argmax(dim=-1)
             return tokens, law.gather(1, tokens[:, None])[:, 0], lambda: law
         lattice = canvas.lattice(logits)
         if not bool(lattice.decide()):
@@ -296,8 +303,8 @@ class DiffusionDecoding:
 
     def _fill_rest(self, text: _Text, logits: torch.Tensor) -> None:
         """Fill all masks: with a best completion, or one after the other by probability, allowed ones only."""
-        if isinstance(text.canvas, AutomatonCanvas):
-            best = text.canvas.lattice(logits).best()[0][0]
+        if isinstance(text.canvas, AutomatonCanvas | ChartCanvas):
+            best = _best(text.canvas, logits)
             for position in (text.tokens < 0).nonzero().flatten().tolist():
                 text.commit(position, int(best[position]))
                 text.log_probability += float(logits[position, best[position]])
@@ -309,6 +316,17 @@ class DiffusionDecoding:
             if values[position] == -math.inf or not text.commit(position, int(tokens[position])):
                 raise DeadEndError("the model rules out everything that the constraint allows")
             text.log_probability += float(values[position])
+
+
+def _best(canvas: AutomatonCanvas | ChartCanvas, logits: torch.Tensor) -> torch.Tensor:
+    """A most probable completion, (length,) int64."""
+    if isinstance(canvas, AutomatonCanvas):
+        return canvas.lattice(logits).best()[0][0]
+    try:
+        return canvas.best(logits)
+    except UnsatisfiableConstraintError as error:
+        message = "the model gives no completion that obeys the constraint a probability above zero"
+        raise DeadEndError(message) from error
 
 
 def _renormalised(logits: torch.Tensor) -> torch.Tensor:

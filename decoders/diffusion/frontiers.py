@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from constrain.decoders.diffusion.actions import Actions, Edge, Spine
+from constrain.decoders.diffusion.actions import Actions, Atom, Edge, Spine
 from constrain.decoders.diffusion.pushdown import Pushdown
 from constrain.decoders.diffusion.stack_sets import (
     ANY,
@@ -37,23 +37,60 @@ from constrain.decoders.diffusion.vertices import Words
 from constrain.grammars.automata._jit import Cells
 from constrain.grammars.errors import ResourceLimitError
 
-__all__ = ["ANY", "END", "HOLE", "NEVER", "OPTIONAL", "Frontiers", "Moves"]
+__all__ = ["ANY", "END", "HOLE", "LETTER", "NEVER", "OPTIONAL", "Choice", "Frontiers", "Moves"]
+
+LETTER = -5
+"""A kind of position, of weighted texts only: a letter at most, any one (see `completions`)."""
 
 _FIRST_SIZE, _MAX_SIZE = 1 << 14, 1 << 22  # nodes of a memory
 
 _Answer = TypeVar("_Answer")
 
 
+class Choice:
+    """Several actions at one position, in classes.
+
+    row                which row of the layout has the edges of all classes
+    count, classes     how many edges and classes there are
+    starts, members    of class i, numbers of its edges members[starts[i]] … members[starts[i + 1]]
+    """
+
+    def __init__(self, row: int, joined: Sequence[Edge], classes: Sequence[Sequence[Edge]]) -> None:
+        numbers = {edge: number for number, edge in enumerate(joined)}
+        self.row, self.count, self.classes = row, len(joined), len(classes)
+        self.members = np.array([numbers[edge] for edges in classes for edge in edges], np.int32)
+        self.starts = np.concatenate([[0], np.cumsum([len(edges) for edges in classes])]).astype(np.int32)
+        owners = np.repeat(np.arange(len(classes)), np.diff(self.starts))
+        order = np.argsort(self.members, kind="stable")
+        self._owners = owners[order]
+        self._firsts = np.searchsorted(self.members[order], np.arange(len(joined) + 1))
+
+    def of_edges(self, weights: np.ndarray) -> np.ndarray:
+        """For weights of classes (n, classes), the best of those that have each edge, (n, edges)."""
+        if not self.count:
+            return np.zeros((len(weights), 0))
+        found: np.ndarray = np.maximum.reduceat(weights[:, self._owners], self._firsts[:-1], axis=1)
+        return found
+
+    def with_edge(self, edge: int) -> np.ndarray:
+        """The classes that have an edge."""
+        found: np.ndarray = self._owners[self._firsts[edge] : self._firsts[edge + 1]]
+        return found
+
+
 class Moves:
     """The actions of a grammar over a vocabulary as arrays.
 
     A kind of position is a number: HOLE, or that of an action, or what `stack_sets` names.  Kind k is row k of
-    `layout`: (place of the spine that is taken off, its nodes, place of the other, its nodes, place of edges, edges).
+    `layout`: (place of the spine that is taken off, its nodes, place of the other, its nodes, place of edges, edges,
+    place of the ways on in the one spine, and in the other).  A spine is written with what each node is made of, (node
+    before, symbol), and the ways on with what is made of it, (symbol, node behind).
     """
 
     def __init__(self, pushdown: Pushdown, words: Words) -> None:
         self.pushdown = pushdown
         self.actions = Actions(pushdown, words)
+        self._letters = words.letters
         self._lock = threading.Lock()
         self._parts: list[Cells] = []
         self._used = 0
@@ -61,12 +98,7 @@ class Moves:
         self._kinds: dict[tuple[int, ...], int] = {}
         self._of_actions: dict[int, int] = {}
         self._add(self.actions.any_token())
-        joined = sorted({edge for edges in self.actions.classes for edge in edges})
-        self.all_classes = self._add(joined)
-        numbers = {edge: number for number, edge in enumerate(joined)}
-        self.members = np.array([numbers[edge] for edges in self.actions.classes for edge in edges], np.int32)
-        sizes = [len(edges) for edges in self.actions.classes]
-        self.classes = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+        self.tokens = self._choice(self.actions.classes)
         self.finals = np.array(sorted(pushdown.finals), np.int32)
 
     @property
@@ -94,6 +126,16 @@ class Moves:
                 self._parts = [np.concatenate(self._parts)]
             return np.array(self._rows, np.int32), self._parts[0]
 
+    @cached_property
+    def letters(self) -> Choice:
+        """The choice of any letter of bytes: class i is that of letter i."""
+        with self._lock:
+            return self._choice([self.actions.edges(self.actions.of_word([i])) for i in range(self._letters)])
+
+    def _choice(self, classes: Sequence[Sequence[Edge]]) -> Choice:
+        joined = sorted({edge for edges in classes for edge in edges})
+        return Choice(self._add(joined), joined, classes)
+
     def _add(self, edges: Sequence[Edge]) -> int:
         over = self._spine(self.actions.popped, [source for source, _ in edges])
         under = self._spine(self.actions.pushed, [target for _, target in edges])
@@ -101,22 +143,28 @@ class Moves:
         row = [self._write(over[1]), len(over[1]) - 1]
         row += [self._write(under[1]), len(under[1]) - 1]
         row += [self._write([number for pair in pairs for number in pair]), len(pairs)]
+        row += [self._write(over[2]), self._write(under[2])]
         self._rows.append(row)
         return len(self._rows) - 1
 
-    def _spine(self, spine: Spine, nodes: Iterable[int]) -> tuple[dict[int, int], list[int]]:
-        """New numbers of the nodes that are needed, and where the atoms of each begin, which are written."""
+    def _spine(self, spine: Spine, nodes: Iterable[int]) -> tuple[dict[int, int], list[int], list[int]]:
+        """New numbers of the nodes that are needed, and where the atoms and the ways on of each begin."""
         order = [*range(self.states), *spine.needed(nodes)]
         numbers = {node: number for number, node in enumerate(order)}
-        starts, atoms = [0], []
+        atoms: list[list[Atom]] = []
+        ways: list[list[Atom]] = [[] for _ in order]
         for node in order:
-            for parent, symbol in spine.atoms[node]:
-                atoms += [numbers[parent], symbol]
-            starts.append(len(atoms) // 2)
+            atoms.append([(numbers[parent], symbol) for parent, symbol in spine.atoms[node]])
+            for parent, symbol in atoms[-1]:
+                ways[parent].append((symbol, numbers[node]))
+        return numbers, self._write_pairs(atoms), self._write_pairs([sorted(pairs) for pairs in ways])
+
+    def _write_pairs(self, pairs: Sequence[Sequence[Atom]]) -> list[int]:
+        """Write the pairs of each node; where they begin, in pairs, and where the last ones end."""
         if self._used % 2:
             self._write([0])  # pairs begin at even places
-        begin = self._write(atoms) // 2
-        return numbers, [begin + start for start in starts]
+        begin = self._write([number for some in pairs for pair in some for number in pair]) // 2
+        return [begin, *(begin + np.cumsum([len(some) for some in pairs])).tolist()]
 
     def _write(self, numbers: Sequence[int]) -> int:
         self._parts.append(np.array(numbers, np.int32))
@@ -274,9 +322,9 @@ class Frontiers:
             self._reach_before(int(places.max()))
             self._reach_behind(int(places.min()) + 1)
             layout, data = self._tables()
-            kind = layout[moves.all_classes]
+            kind = layout[moves.tokens.row]
             rows = (self._rows, self._other_rows)
-            allowed_classes(self._memory, *rows, places, kind, data, moves.classes, moves.members, found)
+            allowed_classes(self._memory, *rows, places, kind, data, moves.tokens.starts, moves.tokens.members, found)
             self._check()
         chosen: np.ndarray = found[places]
         return chosen

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from constrain.decoders.diffusion.containers import items_arcs, members_arcs
+from constrain.decoders.diffusion.lexemes import Follow, is_cut_in_one_way
 from constrain.grammars import ir, regular
 from constrain.grammars.automata.language import Language, _is_nullable, _next_symbols, _walk
 from constrain.grammars.errors import ConstrainError, ResourceLimitError
@@ -79,8 +81,8 @@ class _Builder:
         while pending:
             node, here, there = pending.pop()
             match node:
-                case ir.Terminal(terminal):
-                    self._terminal(terminal, here, there)
+                case ir.Terminal():
+                    self._terminal(node, here, there)
                 case ir.SpecialToken(token):
                     number = token if isinstance(token, int) else self._index.special_tokens.get(token, -1)
                     self._reads[here][256 + number].append(there)
@@ -95,6 +97,12 @@ class _Builder:
                     pending.extend(zip(parts, stops[:-1], stops[1:], strict=False) if parts else [])
                 case ir.Repeat(part, minimum, maximum):
                     pending.extend(self._repeat(part, minimum, maximum, here, there))
+                case ir.Items():
+                    pending.extend(items_arcs(node, here, there, self.state))
+                case ir.Members() if not node.others:
+                    pending.extend(members_arcs(node, here, there, self.state))
+                case ir.Members():
+                    raise ConstrainError("charts know no objects whose keys are not all declared: they are distinct")
                 case _:
                     raise ConstrainError(f"charts know no {type(node).__name__}: write the grammar as rules")
 
@@ -119,14 +127,14 @@ class _Builder:
         self.networks.skips[here].append(there)
         return parts
 
-    def _terminal(self, terminal: regular.Regular, begin: int, end: int) -> None:
+    def _terminal(self, terminal: ir.Terminal, begin: int, end: int) -> None:
         if self._grammar.ignored:
             inner, behind = self.state(), self.state()
             self._spaces(begin, inner)
-            self._automaton(terminal, inner, behind)
+            self._automaton(terminal.regular, inner, behind)
             self._spaces(behind, end)
         else:
-            self._automaton(terminal, begin, end)
+            self._automaton(terminal.regular, begin, end)
 
     def _spaces(self, begin: int, end: int) -> None:
         union = regular.Union(tuple(terminal.regular for terminal in self._grammar.ignored))
@@ -172,14 +180,40 @@ class _Builder:
             self.networks.edges[here] = cells
 
 
-def networks_of(grammar: ir.Grammar, index: TokenizerIndex) -> Networks:
-    """The networks of a grammar in which every way of cutting a text into lexemes counts.
+class _Lexemes(_Builder):
+    """The rules over terminals instead of letters."""
 
-    Raises ConstrainError for grammars in which the longest match counts, and for containers of distinct members.
+    def __init__(self, grammar: ir.Grammar, index: TokenizerIndex) -> None:
+        super().__init__(grammar, index)
+        self.follow = Follow()
+
+    def _terminal(self, terminal: ir.Terminal, begin: int, end: int) -> None:
+        self.follow.reads[begin].append((terminal, end))
+
+    def _classes(self) -> None:
+        networks, follow = self.networks, self.follow
+        for here, reads in self._reads.items():  # those of special tokens
+            follow.reads[here] += [(None, after) for targets in reads.values() for after in targets]
+        for here, skips in networks.skips.items():
+            follow.skips[here] += skips
+        for here, calls in networks.calls.items():
+            for rule, after in calls:
+                follow.skips[here].append(networks.starts[rule])
+                follow.skips[networks.ends[rule]].append(after)
+
+
+def networks_of(grammar: ir.Grammar, index: TokenizerIndex) -> Networks:
+    """The networks of a grammar in which every way of cutting a text into lexemes counts, or there is but one way.
+
+    Raises ConstrainError for grammars in which the longest match makes a difference (see `lexemes`), and for objects of
+    keys that are not declared.
     """
     if grammar.longest_match:
-        raise ConstrainError(
-            "charts count every way of cutting a text into lexemes; a Lark grammar has to say so: "
-            'constrain.lark(…, lexer="dynamic_complete")'
-        )
+        lexemes = _Lexemes(grammar, index)
+        made = lexemes.build()
+        if not is_cut_in_one_way(lexemes.follow, made.starts[made.start], grammar.ignored):
+            raise ConstrainError(
+                "charts count every way of cutting a text into lexemes, and in this grammar the longest match may make "
+                'a difference; where it need not, say so: constrain.lark(…, lexer="dynamic_complete")'
+            )
     return _Builder(grammar, index).build()

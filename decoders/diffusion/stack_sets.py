@@ -38,7 +38,8 @@ __all__ = [
 
 HOLE, OPTIONAL, ANY, END, NEVER = 0, -1, -2, -3, -4  # kinds: a token, one at most, any text, the end, no token at all
 
-NODES, CELLS, FULL, TOP, LIMIT, TOO_MUCH, CUT, TAILS = range(8)
+NODES, CELLS, FULL, TOP, LIMIT, TOO_MUCH, CUT, TAILS, ROWS = range(9)
+_ROWS = 1 << 12  # rows that are remembered
 _NODE = 4  # cells of a node: place of its arcs, their number, whether the empty stack is in it, height
 
 
@@ -75,6 +76,10 @@ class Memory(NamedTuple):
     pair_values: Cells
     scratch: Cells
     tails: Cells
+    rows: np.ndarray
+    row_table: Cells
+    step_keys: np.ndarray
+    step_values: Cells
 
 
 def new_memory(size: int, limit: int, texts: Texts, *, too_much: bool) -> Memory:
@@ -82,7 +87,7 @@ def new_memory(size: int, limit: int, texts: Texts, *, too_much: bool) -> Memory
     tails = np.zeros(len(texts.leaves), np.int32)
     tails[texts.symbols] = np.arange(2, 2 + len(texts.symbols))
     made = Memory(
-        state=np.zeros(8, np.int64),
+        state=np.zeros(9, np.int64),
         nodes=np.zeros(_NODE * size, np.int32),
         cells=np.zeros(8 * size, np.int32),
         table=np.zeros(2 * size, np.int32),
@@ -92,6 +97,10 @@ def new_memory(size: int, limit: int, texts: Texts, *, too_much: bool) -> Memory
         pair_values=np.zeros(4 * size, np.int32),
         scratch=np.zeros(8 * size, np.int32),
         tails=tails,
+        rows=np.zeros((_ROWS, len(texts.leaves)), np.int32),
+        row_table=np.zeros(2 * _ROWS, np.int32),
+        step_keys=np.zeros(4 * _ROWS, np.int64),
+        step_values=np.zeros(4 * _ROWS, np.int32),
     )
     made.nodes[_NODE + 2] = 1
     used, used_tails = 0, len(texts.symbols)
@@ -304,14 +313,28 @@ def _down(m: Memory, values: Cells, starts: Cells, atoms: Cells) -> None:
 
 
 @inner
-def _up(m: Memory, values: Cells, starts: Cells, atoms: Cells) -> None:
-    """The first nodes of a spine from the others: symbols are put on top."""
+def _up(m: Memory, values: Cells, starts: Cells, ways: Cells) -> None:
+    """The first nodes of a spine from the others: symbols are put on top.
+
+    Node i has the ways (symbol, child) starts[i] … starts[i + 1], sorted by symbol; what is below one symbol is joined
+    before it is put there, since small sets are joined more quickly, and more often the same ones.
+    """
     for node in range(len(starts) - 2, -1, -1):
-        value = int64(values[node])
-        if value != 0:
-            for i in range(starts[node], starts[node + 1]):
-                parent, symbol = int64(atoms[2 * i]), int64(atoms[2 * i + 1])
-                values[parent] = _union(m, values[parent], value if symbol < 0 else _cons(m, symbol, value))
+        i, end, found = int64(starts[node]), int64(starts[node + 1]), int64(values[node])
+        while i < end and ways[2 * i] < 0:
+            found = _union(m, found, int64(values[ways[2 * i + 1]]))
+            i += 1
+        begin = m.state[TOP]
+        while i < end:
+            symbol, below = int64(ways[2 * i]), int64(0)
+            while i < end and ways[2 * i] == symbol:
+                below = _union(m, below, int64(values[ways[2 * i + 1]]))
+                i += 1
+            if below != 0:
+                _append(m, symbol, _limited(m, below, m.state[LIMIT] - 1, symbol))
+        if m.state[TOP] > begin:
+            found = _union(m, found, _interned(m, 0, begin))
+        values[node] = found
 
 
 @inner
@@ -320,9 +343,10 @@ def _step(m: Memory, stacks: Cells, kind: Cells, data: Cells, backwards: int, af
     first, second, other = kind[0], kind[2], kind[4]
     edges = data[other : other + 2 * kind[5]]
     starts = data[first : first + kind[1] + 1]
-    ends = data[second : second + kind[3] + 1]
+    ends = data[kind[7] : kind[7] + kind[3] + 1]
     if backwards:
-        starts, ends = ends, starts
+        starts = data[second : second + kind[3] + 1]
+        ends = data[kind[6] : kind[6] + kind[1] + 1]
     over, under = np.zeros(len(starts) - 1, np.int32), np.zeros(len(ends) - 1, np.int32)
     over[: len(stacks)] = stacks
     _down(m, over, starts, data)
@@ -390,6 +414,54 @@ def _equal(left: Cells, right: Cells) -> bool:
     return True
 
 
+# Rows: the sets of all states at a position.  The same ones come again and again while a text changes.
+
+
+@inner
+def _row_number(m: Memory, row: Cells) -> int:
+    """The number of a row, which is remembered; there must be room."""
+    mask, h = len(m.row_table) - 1, int64(len(row))
+    for i in range(len(row)):
+        h = _mixed(h, int64(row[i]))
+    slot = h & mask
+    while m.row_table[slot] > 0:
+        if _equal(m.rows[m.row_table[slot]], row):
+            return int64(m.row_table[slot])
+        slot = (slot + 1) & mask
+    number = m.state[ROWS] + 1
+    m.state[ROWS] = number
+    m.rows[number] = row
+    m.row_table[slot] = number
+    return int64(number)
+
+
+@inner
+def _stepped(m: Memory, row: Cells, kind: int, layout: Cells, data: Cells, texts: Texts, back: int, new: Cells) -> None:
+    """Write the row on the other side of a position."""
+    if m.state[ROWS] + 3 > len(m.rows):
+        m.state[ROWS] = 0
+        m.row_table[:] = 0
+        m.step_keys[:] = 0
+    number = _row_number(m, row)
+    key = number << 32 | (int64(kind) + 8) << 1 | back
+    slot = _mixed(number, 2 * int64(kind) + back) & (len(m.step_keys) - 1)
+    if m.step_keys[slot] == key:
+        new[:] = m.rows[m.step_values[slot]]
+        return
+    new[:] = 0
+    if kind == ANY:
+        if back != 0:
+            _before_any_text(m, row, texts, new)
+        else:
+            _after_any_text(m, row, texts, new)
+    elif kind >= OPTIONAL:
+        _step(m, row, layout[max(kind, 0)], data, back, new)
+    if kind == OPTIONAL:
+        for state in range(len(new)):
+            new[state] = _union(m, new[state], row[state])
+    m.step_keys[slot], m.step_values[slot] = key, _row_number(m, new)
+
+
 @kernel
 def forwards(
     m: Memory,
@@ -412,15 +484,7 @@ def forwards(
     """
     new = np.zeros(rows.shape[1], np.int32)
     for i in range(begin, end):
-        kind = kinds[i]
-        new[:] = 0
-        if kind == ANY:
-            _after_any_text(m, rows[i], texts, new)
-        elif kind >= OPTIONAL:
-            _step(m, rows[i], layout[max(kind, 0)], data, 0, new)
-        if kind == OPTIONAL:
-            for state in range(len(new)):
-                new[state] = _union(m, new[state], rows[i, state])
+        _stepped(m, rows[i], int64(kinds[i]), layout, data, texts, 0, new)
         if i + 1 >= steady and _equal(new, rows[i + 1]):
             return i + 1
         rows[i + 1] = new
@@ -448,15 +512,7 @@ def backwards(
     """
     new = np.zeros(rows.shape[1], np.int32)
     for i in range(begin - 1, end - 1, -1):
-        kind = kinds[i]
-        new[:] = 0
-        if kind == ANY:
-            _before_any_text(m, rows[i + 1], texts, new)
-        elif kind >= OPTIONAL:
-            _step(m, rows[i + 1], layout[max(kind, 0)], data, 1, new)
-        if kind == OPTIONAL:
-            for state in range(len(new)):
-                new[state] = _union(m, new[state], rows[i + 1, state])
+        _stepped(m, rows[i + 1], int64(kinds[i]), layout, data, texts, 1, new)
         if i >= may_end:
             for state in finals:
                 new[state] = _union(m, new[state], 1)

@@ -46,9 +46,11 @@ class Words:
 
     tokens    of each word, the tokens that are spelled so
     children  of each trie node, 0 being the root: for each letter (the child, the word that ends there or -1)
+    letters   how many letters bytes have
     """
 
     def __init__(self, networks: Networks, index: TokenizerIndex) -> None:
+        self.letters = int(networks.letters.max(initial=-1)) + 1
         self.tokens: list[list[int]] = []
         self.children: list[dict[int, tuple[int, int]]] = [{}]
         special = set(index.special_tokens.values()) | set(index.end_tokens)

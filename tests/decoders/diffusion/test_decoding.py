@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 import constrain
 from constrain.decoders.diffusion.canvas import bounded_token_dfa, canvas_automaton
+from constrain.decoders.diffusion.chart import Chart
 from constrain.decoders.diffusion.decoding import DiffusionDecoding, DiffusionDraw, Mode, Prophet
 from constrain.decoders.diffusion.hooks import DreamHooks
 from constrain.decoders.diffusion.lattice import Lattice
@@ -134,14 +135,32 @@ def test_seeds(mode: Mode) -> None:
     assert alone == several[2]
 
 
-def test_charts_in_the_loop() -> None:
-    """A grammar with too many states is decided by its chart, in the mode "masks"; others say that they cannot."""
+@pytest.mark.parametrize("mode", ["best", "masks"])
+def test_charts_in_the_loop(mode: Mode) -> None:
+    """A grammar with too many states is decided by its chart, in two modes; others say that they cannot."""
     limited = compile_grammar(_CHART.grammar, _INDEX, constrain.Limits(max_states=10))
     for seed in range(3):
-        draw, _ = _draw(DiffusionDecoding("masks"), limited, seed, length=6)
+        draw, _ = _draw(DiffusionDecoding(mode), limited, seed, length=6)
         _check(draw, limited, 6)
+    eager, model = _draw(DiffusionDecoding(mode, early_exit=Prophet((0.0, 0.0, 0.0))), limited, length=6)
+    _check(eager, limited, 6)
+    assert model.calls == 1
     with pytest.raises(ResourceLimitError):
-        _draw(DiffusionDecoding("best"), limited)
+        _draw(DiffusionDecoding("sample"), limited)
+
+
+def test_given_charts() -> None:
+    """A chart may be given; its best completions are those of the automaton."""
+    chart, model = Chart(_CHART.grammar, _INDEX), FixedModel(_INDEX, _MASK)
+    early = DiffusionDecoding("best", early_exit=Prophet((0.0, 0.0, 0.0)))  # the whole is one best completion
+    for length in (3, 6):
+        draws = [
+            early.draw_batch(model, [known], [[0]], max_new_tokens=length, rngs=[np.random.default_rng(0)])[0]
+            for known in (chart, _CHART)
+        ]
+        assert draws[0].log_probability == pytest.approx(draws[1].log_probability)
+    with pytest.raises(ConstrainError, match="charts"):
+        DiffusionDecoding("sample").draw_batch(model, [chart], [[0]], rngs=[np.random.default_rng(0)])
 
 
 def test_early_exit() -> None:

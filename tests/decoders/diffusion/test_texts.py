@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constrain.decoders.diffusion import frontiers, texts
+from constrain.decoders.diffusion import frontiers, stack_sets, texts
 from constrain.decoders.diffusion.chart import Chart
 from constrain.decoders.diffusion.frontiers import HOLE
 from constrain.decoders.diffusion.saturation import Saturation
@@ -45,10 +45,10 @@ def _random_parts(choice: random.Random) -> list[Part]:
 
 
 @pytest.mark.parametrize("name", _NESTED)
-@pytest.mark.parametrize("limits", [texts._LIMITS, (1, 2, 3, 64, 4096)])
-def test_recursion(name: str, limits: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("low", [texts._LOW, (1, 2, 3)])
+def test_recursion(name: str, low: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """Left, right and mutual recursion and empty rules, also where stacks are higher than the first limits."""
-    monkeypatch.setattr(texts, "_LIMITS", limits)
+    monkeypatch.setattr(texts, "_LOW", low)
     chart, choice, answers = Chart(_NESTED[name], _INDEX), random.Random(name), set()
     for _ in range(60):
         parts = _random_parts(choice)
@@ -97,6 +97,20 @@ def test_deep_nesting() -> None:
     assert chart.is_completable([b"(" * 100, Hole(2, 2), b"," * 99])
     assert not chart.is_completable([b"(" * 100, Hole(1, 1), b"," * 98])
     assert not chart.is_completable([b"(" * 100, Hole(), b"," * 99, b"b"])
+
+
+@pytest.mark.parametrize("name", _NESTED)
+def test_few_rows_remembered(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where rows are forgotten all the time, answers stay the same."""
+    expected, choice = Chart(_NESTED[name], _INDEX), random.Random(name)
+    monkeypatch.setattr(stack_sets, "_ROWS", 4)
+    chart = Chart(_NESTED[name], _INDEX)
+    for _ in range(40):
+        parts = _random_parts(choice)
+        assert chart.is_completable(parts) == expected.is_completable(parts)
+        parts[0] = Hole(1, 1)
+        if chart.is_completable(parts):
+            assert chart.allowed(parts, 0) == expected.allowed(parts, 0)
 
 
 def test_memory_grows(monkeypatch: pytest.MonkeyPatch) -> None:
