@@ -87,10 +87,15 @@ def by_exact_schema(model: Any, examples: list[Example]) -> list[dict[str, bool]
 def constrained(
     model: Any, examples: list[Example], grammar: Callable[[Example], constrain.Grammar]
 ) -> list[dict[str, bool]]:
-    """With a grammar for each question."""
-    prompts = [example.prompt for example in examples]
-    made = constrain.generate(model, prompts, list(map(grammar, examples)), max_new_tokens=_MAX_NEW_TOKENS)
-    return [outcome(example, answer.text) for example, answer in zip(examples, made, strict=True)]
+    """With a grammar for each question; what comes to a limit of the engine does not parse."""
+    outcomes = []
+    for example in examples:
+        try:
+            made = constrain.generate(model, [example.prompt], [grammar(example)], max_new_tokens=_MAX_NEW_TOKENS)
+            outcomes.append(outcome(example, made[0].text))
+        except constrain.ResourceLimitError:
+            outcomes.append(outcome(example, "", finished=False))
+    return outcomes
 
 
 WAYS = {
