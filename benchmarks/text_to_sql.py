@@ -20,6 +20,7 @@ from typing import Any
 
 import constrain
 from constrain.demo import free_texts
+from constrain.errors import ResourceLimitError
 from constrain.embedded.tasks import Example, held_out_examples
 
 _SYNTAX = "syntax error|unrecognized token|incomplete input|one statement"
@@ -93,7 +94,7 @@ def constrained(
         try:
             made = constrain.generate(model, [example.prompt], [grammar(example)], max_new_tokens=_MAX_NEW_TOKENS)
             outcomes.append(outcome(example, made[0].text))
-        except constrain.ResourceLimitError:
+        except ResourceLimitError:
             outcomes.append(outcome(example, "", finished=False))
     return outcomes
 
