@@ -20,8 +20,8 @@ from typing import Any
 
 import constrain
 from constrain.demo import free_texts
-from constrain.errors import ResourceLimitError
 from constrain.embedded.tasks import Example, held_out_examples
+from constrain.errors import ResourceLimitError
 
 _SYNTAX = "syntax error|unrecognized token|incomplete input|one statement"
 _MAX_NEW_TOKENS = 96
