@@ -24,7 +24,8 @@ __all__ = ["LANGUAGES"]
 _FIRST = re.compile(
     r"\s*\(*\s*(SELECT|WITH|VALUES|INSERT|REPLACE|UPDATE|DELETE|CREATE|DROP|ALTER|TABLE)\b", re.IGNORECASE
 )
-_COMMENT = re.compile(r"\s+|--[^\n]*(\n|$)|/\*.*?\*/", re.DOTALL)
+_SPACE = " \t\n\r\f"  # no other character is space in SQL
+_COMMENT = re.compile(r"[ \t\n\r\f]+|--[^\n]*(\n|$)|/\*.*?\*/", re.DOTALL)
 _SQLITE_SCOPE = re.compile(
     r"SELECT|WITH|VALUES|INSERT|REPLACE|UPDATE|DELETE|CREATE\s+((TEMP|TEMPORARY|UNIQUE)\s+)?(TABLE|INDEX|VIEW)|DROP|ALTER\s+TABLE",
     re.IGNORECASE,
@@ -108,10 +109,10 @@ def _statements(text: str) -> Iterator[str]:
     for part in re.split("(?<=;)", text):
         begun += part
         if sqlite3.complete_statement(begun):
-            yield begun.strip()
+            yield begun.strip(_SPACE)
             begun = ""
-    if begun.strip():
-        yield begun.strip()
+    if begun.strip(_SPACE):
+        yield begun.strip(_SPACE)
 
 
 def _texts(path: Path) -> Iterator[str]:

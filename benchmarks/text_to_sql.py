@@ -21,6 +21,7 @@ from typing import Any
 import constrain
 from constrain.demo import free_texts
 from constrain.embedded.tasks import Example, held_out_examples
+from constrain.errors import ResourceLimitError
 
 _SYNTAX = "syntax error|unrecognized token|incomplete input|one statement"
 _MAX_NEW_TOKENS = 96
@@ -87,10 +88,15 @@ def by_exact_schema(model: Any, examples: list[Example]) -> list[dict[str, bool]
 def constrained(
     model: Any, examples: list[Example], grammar: Callable[[Example], constrain.Grammar]
 ) -> list[dict[str, bool]]:
-    """With a grammar for each question."""
-    prompts = [example.prompt for example in examples]
-    made = constrain.generate(model, prompts, list(map(grammar, examples)), max_new_tokens=_MAX_NEW_TOKENS)
-    return [outcome(example, answer.text) for example, answer in zip(examples, made, strict=True)]
+    """With a grammar for each question; what comes to a limit of the engine does not parse."""
+    outcomes = []
+    for example in examples:
+        try:
+            made = constrain.generate(model, [example.prompt], [grammar(example)], max_new_tokens=_MAX_NEW_TOKENS)
+            outcomes.append(outcome(example, made[0].text))
+        except ResourceLimitError:
+            outcomes.append(outcome(example, "", finished=False))
+    return outcomes
 
 
 WAYS = {

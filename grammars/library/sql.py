@@ -22,7 +22,7 @@ __all__ = ["sql", "tables_of"]
 
 _AGGREGATES = ("COUNT", "SUM", "AVG", "MIN", "MAX")
 _MINUS: Ranges = ((0x2D, 0x2D),)
-_FLAT_BLOCK = r"/\*([^*/\x00]|/+[^*/\x00]|\*+[^*/\x00])*/*\*+/"  # none begins within it: PostgreSQL's are nested
+_FLAT_BLOCK = r"/\*([^*/\x00]|/+[^*/\x00]|\*+[^*/\x00])*\*+/"  # none begins within it: PostgreSQL's are nested
 
 
 @dataclass(frozen=True, slots=True)

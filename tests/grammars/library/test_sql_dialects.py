@@ -130,6 +130,7 @@ REFUSED = {
         "UPDATE t set SET a",
         "CREATE TABLE t (a)",
         "SELECT 1 /* a /* b */",
+        "SELECT 1 /*/*/",
         "SELECT E'\\u12'",
     ],
 }
