@@ -220,16 +220,19 @@ def measure(name: str, tokenizer: Any, quick: bool) -> dict[str, Any]:
     index = constrain.TokenizerIndex.from_tokenizer(tokenizer)
     made = dict(engines(name, tokenizer, index))
     figures: dict[str, Any] = {"files": len(texts), "allowed": {}}
-    allowed: list[set[int]] = []
+    allowed: dict[str, set[int]] = {}
     for label, make in list(made.items()):
         try:
-            allowed.append(one_pass(make(), encoded).allowed)
+            allowed[label] = one_pass(make(), encoded).allowed
         except constrain.errors.ConstrainError as error:
             figures[label] = {"error": str(error)}
             del made[label]
         else:
-            figures["allowed"][label] = len(allowed[-1])
-    common = {i: encoded[i] for i in sorted(set.intersection(*allowed))}
+            figures["allowed"][label] = len(allowed[label])
+    most = max(map(len, allowed.values()), default=0)
+    for label in [label for label, found in allowed.items() if 2 * len(found) < most]:  # reads another language
+        del made[label], allowed[label]
+    common = {i: encoded[i] for i in sorted(set.intersection(*allowed.values()))}
     figures["tokens"] = sum(map(len, common.values()))
     if not common:
         return figures
