@@ -206,10 +206,19 @@ class Chart:
 
     def _token(self, number: int, row: np.ndarray | None) -> int:
         """The best token of a class; without weights, a short one."""
+        if row is not None:
+            return self.best_token(number, row)
         tokens = self.moves.actions.tokens[number]
-        if row is None:
-            return min(tokens, key=lambda token: (len(self.index.tokens[token]), token))
-        return tokens[int(row[tokens].argmax())]
+        return min(tokens, key=lambda token: (len(self.index.tokens[token]), token))
+
+    def best_token(self, number: int, row: np.ndarray) -> int:
+        """The token of a class that weighs most, by weights (V,)."""
+        tokens = self._members[number]
+        return int(tokens[row[tokens].argmax()])
+
+    @cached_property
+    def _members(self) -> list[np.ndarray]:
+        return [np.array(tokens) for tokens in self.moves.actions.tokens]
 
     def _saturated(self, parts: Sequence[Part], rows: Sequence[np.ndarray | None]) -> list[bytes]:
         """A cheapest filling, by saturation."""
@@ -311,9 +320,7 @@ class ChartCanvas:
             raise UnsatisfiableConstraintError("the text cannot be completed so that it obeys the grammar")
         for position, number in enumerate(best.classes.tolist()):
             if number >= 0:
-                found[position] = chart.moves.actions.tokens[number][
-                    int(rows[position, chart.moves.actions.tokens[number]].argmax())
-                ]
+                found[position] = chart.best_token(number, rows[position].numpy())
         for position in (found < 0).nonzero().flatten().tolist():
             found[position] = self._ends[int(rows[position, self._ends].argmax())]
         return found

@@ -48,7 +48,8 @@ def complete(
 
     parts     known texts, and a `Hole` for what is not known: of so many tokens, at most or at least so many, or any
               number
-    grammar   in which every way of cutting a text into lexemes counts (see `constrain.decoders.diffusion.networks`)
+    grammar   in which every way of cutting a text into lexemes counts, or there is but one (see
+              `constrain.decoders.diffusion.networks`)
     model     from `constrain.wrap`, `wrap_diffusion` or `constrain.load`; a `TokenizerIndex`, or None for a
               vocabulary of single bytes: the shortest completion
     prompt    what the model reads before the text
