@@ -30,7 +30,7 @@ def running_queries(
 ) -> ir.Grammar:
     """Queries that SQLite prepares on a database with the tables, and runs, but for an overflow of SUM or abs.
 
-    Texts of 2,000 bytes at most are within all of its limits of size (sqlite.org/limits.html).
+    Texts may be too long for its limits of size (sqlite.org/limits.html).
 
     aliases    names that tables may be given; None: any that is not known
     functions  those of SQLite's scalar functions that may be called; None: all that are known here
