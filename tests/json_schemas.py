@@ -11,6 +11,7 @@ takes the keywords of an `additionalProperties` for names of members that this e
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -30,6 +31,9 @@ DRAFTS = {
     2020: "https://json-schema.org/draft/2020-12/schema",
 }
 """The drafts by short numbers, and what `$schema` calls them."""
+
+VAST = re.compile(r"[eE][+-]?[0-9]{5}")
+"""Numbers that the validator would write out, digit by digit."""
 
 NAMES = ("a", "b", "ab", "ba", "c", "")
 TEXTS = ("", "a", "b", "ab", "abc", "é", 'a"', "2020-02-29", "\x00", "𝄞")

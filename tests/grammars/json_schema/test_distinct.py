@@ -17,16 +17,13 @@ from hypothesis import strategies as st
 
 import constrain
 from constrain.grammars.errors import UnsatisfiableConstraintError, UnsupportedSchemaError
-from tests.json_schemas import canonical, parsed, text_of, validator_of
+from tests.json_schemas import VAST, canonical, parsed, text_of, validator_of
 from tests.strategies import examples
 
 PIECES = (
     '{" "} ": ":" "," [] {} [[ ]] }, null,true 00 .5 e1 -1 ab "a" "a", 1,1 1,2 ,1] 2,3, {"a":1},{"a": "a","a" ,"b"] '
     '[1],[1] ],[ 1], },{ {"a" "b": true,false 1.0 0, 0e'
 )
-
-VAST = re.compile(r"[eE][+-]?[0-9]{5}")
-"""Numbers that the oracle would write out."""
 
 
 @cache
