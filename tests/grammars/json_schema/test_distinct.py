@@ -6,7 +6,6 @@
 import itertools
 import json
 import random
-import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
