@@ -31,7 +31,7 @@ from constrain.grammars.automata.store import OK, STATUS, argument, at, cut, hei
 from constrain.tokenizer_index.reach import FAR, reach_of
 from constrain.tokenizer_index.view import DEPTH
 
-KERNELS = "9c91b65457d89cc8"
+KERNELS = "6869471ee5466d9e"
 
 _LARGE_CLASS = 20
 

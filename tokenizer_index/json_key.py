@@ -4,7 +4,7 @@ from constrain.grammars.automata._jit import Memory, inner
 from constrain.grammars.automata.nodes import NO_TEXT
 from constrain.grammars.automata.store import argument, at, cut, height, push, put
 
-KERNELS = "9c91b65457d89cc8"
+KERNELS = "6869471ee5466d9e"
 
 _QUOTE, _BACKSLASH = 0x22, 0x5C
 

@@ -24,7 +24,7 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "9c91b65457d89cc8"
+KERNELS = "6869471ee5466d9e"
 
 _RULE = "rule"
 _BLANK_RULES = np.array([-1, 0, 0, 0] * 32, np.int32)

@@ -54,7 +54,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["Pool", "PooledRow", "content_key"]
 
-KERNELS = "9c91b65457d89cc8"
+KERNELS = "6869471ee5466d9e"
 
 CAPACITY = 4096
 

@@ -14,7 +14,7 @@ from constrain.grammars.automata._jit import Cells, int64, kernel, memory_at
 
 __all__ = ["SPECIAL", "build_trie", "heights_of", "list_children", "symbols_below", "token_symbols"]
 
-KERNELS = "9c91b65457d89cc8"
+KERNELS = "6869471ee5466d9e"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""

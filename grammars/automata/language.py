@@ -11,7 +11,7 @@ from constrain.grammars.automata.nodes import EMPTY, nullable
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "9c91b65457d89cc8"
+KERNELS = "6869471ee5466d9e"
 
 __all__ = ["Language"]
 

@@ -37,7 +37,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "9c91b65457d89cc8"
+KERNELS = "6869471ee5466d9e"
 
 _VISITED = 32
 

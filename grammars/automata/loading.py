@@ -38,7 +38,7 @@ from constrain.grammars.automata.nodes import (
 from constrain.grammars.automata.store import OK, STATUS, at, cut, height, intern, push
 from constrain.grammars.automata.tries import build_trie
 
-KERNELS = "9c91b65457d89cc8"
+KERNELS = "6869471ee5466d9e"
 
 _EMPTY, _EPSILON, _LITERAL, _SYMBOLS, _CHARS, _CONCAT, _UNION, _INTERSECT = 0, 1, 2, 3, 4, 5, 6, 7
 _NOT, _REPEAT, _JSON, _WORDS, _WITHOUT, _TABLE, _DECIMALS, _MULTIPLES, _NODE = 8, 9, 10, 11, 12, 13, 14, 15, 16
