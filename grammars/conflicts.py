@@ -10,7 +10,7 @@ from itertools import combinations
 
 from constrain.grammars import ir
 from constrain.grammars.automata.language import Language
-from constrain.grammars.composition.determinise import States
+from constrain.grammars.automata.states import States
 from constrain.grammars.composition.expressions import postorder
 from constrain.grammars.regular import Complement, Intersection
 
@@ -79,7 +79,7 @@ def lexeme_conflicts(grammar: ir.Grammar) -> list[Conflict]:
     found = []
     terminals = sorted(_terminals(grammar), key=lambda terminal: -terminal.priority)
     for winner, loser in combinations(terminals, 2):
-        example = _shortest(States(Intersection((winner.regular, loser.regular))))
+        example = _shortest(States(Language(Intersection((winner.regular, loser.regular)))))
         if example is not None:
             hides = Language(Intersection((loser.regular, Complement(winner.regular)))).is_empty()
             position = grammar.positions.get(loser.name)

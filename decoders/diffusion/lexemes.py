@@ -9,10 +9,8 @@ languages are the same, and where it is yes they are.
 from collections import defaultdict
 from collections.abc import Iterable
 
-import numpy as np
-
 from constrain.grammars import ir, regular
-from constrain.grammars.automata.language import Language, _next_symbols
+from constrain.grammars.automata.language import Language
 
 __all__ = ["Follow", "is_cut_in_one_way"]
 
@@ -83,7 +81,7 @@ def _is_plain(terminal: ir.Terminal, rivals: set[ir.Terminal], after: Iterable[i
     """Whether no other terminal that is awaited with this one matches a text of it, and none goes on behind it."""
     if not Language(regular.Intersection((terminal.regular, _union(rivals - {terminal})))).is_empty():
         return False
-    first = {byte for follower in after for byte in _first_bytes(follower)}
+    first = {byte for follower in after for byte in Language(follower.regular).next_bytes(b"")}
     if not first:
         return True
     ranges = tuple((byte, byte) for byte in sorted(first))
@@ -93,10 +91,3 @@ def _is_plain(terminal: ir.Terminal, rivals: set[ir.Terminal], after: Iterable[i
 
 def _union(terminals: Iterable[ir.Terminal]) -> regular.Regular:
     return regular.Union(tuple(terminal.regular for terminal in terminals))
-
-
-def _first_bytes(terminal: ir.Terminal) -> list[int]:
-    language, found = Language(terminal.regular), np.empty(1024, np.int32)
-    count = int(language._arena.run(_next_symbols, language._start, found))
-    symbols: list[int] = found[:count].tolist()
-    return symbols

@@ -13,7 +13,8 @@ import numpy as np
 from constrain.decoders.diffusion.containers import items_arcs, members_arcs
 from constrain.decoders.diffusion.lexemes import Follow, is_cut_in_one_way
 from constrain.grammars import ir, regular
-from constrain.grammars.automata.language import Language, _is_nullable, _next_symbols, _walk
+from constrain.grammars.automata.language import Language
+from constrain.grammars.automata.states import States
 from constrain.grammars.errors import ConstrainError, ResourceLimitError
 from constrain.tokenizer_index.index import TokenizerIndex
 
@@ -141,21 +142,17 @@ class _Builder:
         self._automaton(regular.Repetition(union, 0, None), begin, end)
 
     def _automaton(self, terminal: regular.Regular, begin: int, end: int) -> None:
-        language = Language(terminal)
-        arena = language._arena
-        found = np.empty(1024, np.int32)
-        if language.is_empty():
+        states = States(Language(terminal))
+        if states.start is None:
             return
-        known = {language._start: self.state()}
-        self.networks.skips[begin].append(known[language._start])
-        pending = [language._start]
-        for node in pending:
-            here = known[node]
-            if arena.run(_is_nullable, node):
+        known = {states.start: self.state()}
+        self.networks.skips[begin].append(known[states.start])
+        pending = [states.start]
+        for state in pending:
+            here = known[state]
+            if states.is_final(state):
                 self.networks.skips[here].append(end)
-            count = int(arena.run(_next_symbols, node, found))
-            for symbol in found[:count].tolist():
-                after = int(arena.run(_walk, node, np.array([symbol], np.int32)))
+            for symbol, after in states.steps(state):
                 if after not in known:
                     known[after] = self.state()
                     pending.append(after)

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from constrain.grammars import ir
+from constrain.grammars.automata.language import Language
+from constrain.grammars.automata.states import States
 from constrain.grammars.composition.containers import ItemsMachine, MembersMachine, Move
-from constrain.grammars.composition.determinise import States
 from constrain.grammars.errors import GrammarError, ResourceLimitError
 from constrain.grammars.regular import Intersection, Literal, Regular, Repetition, Symbols
 
@@ -233,7 +234,7 @@ class Chart:
         if key in self._ends:
             return self._ends[key]
         if id(regular) not in self._lexers:
-            self._lexers[id(regular)] = regular, States(regular)
+            self._lexers[id(regular)] = regular, States(Language(regular))
         lexer = self._lexers[id(regular)][1]
         ends, state, at = [], lexer.start, start
         while state is not None:

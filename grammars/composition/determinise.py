@@ -1,52 +1,14 @@
-"""Regular languages as explicit deterministic automata, and steps through lazily determinised ones."""
+"""Regular languages as explicit deterministic automata."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
-from constrain.grammars.automata.language import Language, _is_nullable, _next_symbols, _walk
+from constrain.grammars.automata.language import Language
+from constrain.grammars.automata.states import States
 from constrain.grammars.errors import ResourceLimitError
 from constrain.grammars.graphs import equal_states, leading_to
 from constrain.grammars.regular import Automaton, Regular
 
-__all__ = ["States", "Table", "determinised"]
-
-
-class States:
-    """The states of a regular language: numbers, equal ones for equal continuations as far as is known."""
-
-    def __init__(self, regular: Regular) -> None:
-        language = Language(regular)
-        self._arena, self._start = language._arena, language._start
-        self.start: int | None = None if language.is_empty() else self._start
-        self._found = np.empty(1024, np.int32)
-        self._symbol = np.empty(1, np.int32)
-        self._final: dict[int, bool] = {}
-        self._after: dict[tuple[int, int], int | None] = {}
-
-    def is_final(self, state: int) -> bool:
-        """Whether the text may end at a state."""
-        if state not in self._final:
-            self._final[state] = bool(self._arena.run(_is_nullable, state))
-        return self._final[state]
-
-    def after(self, state: int, byte: int) -> int | None:
-        """The state after a byte; None when no text of the language goes on so."""
-        key = state, byte
-        if key not in self._after:
-            self._symbol[0] = byte
-            found = int(self._arena.run(_walk, state, self._symbol))
-            self._after[key] = found or None
-        return self._after[key]
-
-    def steps(self, state: int) -> Iterator[tuple[int, int]]:
-        """The bytes that may follow a state, each with the state after it."""
-        count = self._arena.run(_next_symbols, state, self._found)
-        for byte in self._found[:count].tolist():
-            target = self.after(state, byte)
-            if target is not None:
-                yield byte, target
+__all__ = ["Table", "determinised"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +46,7 @@ def determinised(regular: Regular, max_states: int) -> Table:
 
     Raises ResourceLimitError when more than `max_states` states are found before equal ones are merged.
     """
-    states = States(regular)
+    states = States(Language(regular))
     assert states.start is not None
     numbers = {states.start: 0}
     order = [states.start]

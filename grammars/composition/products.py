@@ -8,7 +8,9 @@ q, so lexemes stay lexemes.  The number of rules grows with the square of the nu
 from collections.abc import Iterable
 
 from constrain.grammars import ir
-from constrain.grammars.composition.determinise import States, Table, determinised
+from constrain.grammars.automata.language import Language
+from constrain.grammars.automata.states import States
+from constrain.grammars.composition.determinise import Table, determinised
 from constrain.grammars.composition.expressions import postorder
 from constrain.grammars.composition.joining import Part, key_of, part_of
 from constrain.grammars.composition.regular_languages import as_regular, regular_grammar
@@ -120,7 +122,7 @@ class _Product:
         key = id(terminal), state
         if key not in self._terminal_ends:
             if id(terminal) not in self._states:
-                self._states[id(terminal)] = States(terminal.regular)
+                self._states[id(terminal)] = States(Language(terminal.regular))
             lexer = self._states[id(terminal)]
             pending = [] if lexer.start is None else [(lexer.start, state)]
             seen = set(pending)
@@ -182,7 +184,7 @@ def intersection(first: Part, second: Part) -> ir.Grammar:
     key = key_of("intersection", *(grammar.key for grammar in grammars))
     if regulars[0] is not None and regulars[1] is not None:
         both = Intersection((regulars[0], regulars[1]))
-        if States(both).start is None:
+        if States(Language(both)).start is None:
             raise UnsatisfiableConstraintError("no text belongs to both parts")
         return regular_grammar(both, key)
     if regulars[0] is None and regulars[1] is None:
@@ -191,7 +193,7 @@ def intersection(first: Part, second: Part) -> ir.Grammar:
     if free.make_rule is not None:
         raise GrammarError("a grammar whose rules are made on demand cannot be intersected with a language")
     assert regular is not None
-    if States(regular).start is None:
+    if States(Language(regular)).start is None:
         raise UnsatisfiableConstraintError("no text belongs to the regular language")
     merged = merge_terminals(free)
     rules = _Product(merged, determinised(regular, _MAX_STATES)).run(merged.start)

@@ -13,69 +13,20 @@ asked for before: there would be no end to it.  What is known of it before is a 
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from constrain.grammars import ir
-from constrain.grammars.automata.language import Language
-from constrain.grammars.regular import Concatenation, Literal, Regular, Repetition, Symbols, Union
+from constrain.grammars.library.carried_lengths import LeastLengths
+from constrain.grammars.library.carried_semantics import Semantics, Step
+from constrain.grammars.regular import Concatenation, Regular, Repetition, Symbols, Union
 
-__all__ = ["Semantics", "Step", "carried"]
+__all__ = ["carried"]
 
 _State = TypeVar("_State", bound=Hashable)
-
 _ANY_BYTE = Symbols(((0, 255),))
 _SHARED = {"rest"}  # rules that `shared_beginnings` makes
 _FEW = 24  # terminals that a list begins with
 _NOTHING = 0  # the list without expressions
-
-
-@dataclass(frozen=True, slots=True)
-class Step(Generic[_State]):
-    """A way to read a terminal: its texts, and the state behind it; `bound` says which, where the text decides."""
-
-    texts: Regular
-    state: _State
-    bound: Callable[[_State, str], _State] | None = None
-
-
-class Semantics(Protocol[_State]):
-    """What a grammar says no more of than the names.
-
-    changing  terminals behind which the state may be another one
-    reading   terminals that depend on the state, and leave it as it is
-    nested    rules that are entered: the state says how often that has been done
-    isolated  rules that are entered with a state of their own, behind which the one before is back
-    """
-
-    changing: frozenset[str]
-    reading: frozenset[str]
-    nested: frozenset[str]
-    isolated: frozenset[str]
-
-    def steps(self, terminal: str, state: _State, /) -> Sequence[Step[_State]]:
-        """The ways to read a terminal; none: it cannot be read."""
-        ...
-
-    def enter(self, rule: str, state: _State, /) -> _State | None:
-        """The state in which a rule begins; None: it is closed."""
-        ...
-
-    def closed(self, state: _State, /) -> frozenset[str]:
-        """Rules that cannot be entered, whatever has been read of the one that they are entered from."""
-        ...
-
-    def leave(self, state: _State, /) -> _State:
-        """The state behind a rule that is `nested`."""
-        ...
-
-    def more(self, state: _State, /) -> int:
-        """How many bytes are left at least, besides those that the grammar asks for; terminals count 1 there."""
-        ...
-
-    def projected(self, names: frozenset[str], state: _State, /) -> _State:
-        """The part of a state that some terminals that are `reading`, and rules that are entered, depend on."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +45,7 @@ class _Machine(Generic[_State]):
         self._marked = semantics.changing | semantics.reading
         self._entered = semantics.nested | semantics.isolated
         self._names = self._names_in_rules()
-        self._least = _Lengths(grammar)
+        self._least = LeastLengths(grammar)
         self._lists: list[tuple[ir.Expression, int]] = [(ir.Sequence(()), _NOTHING)]
         self._sizes, self._bounds, self._optional = [0], [0], [True]
         self._numbers: dict[tuple[int, int], int] = {}
@@ -392,61 +343,6 @@ class _After(Generic[_State]):
     def __call__(self, text: bytes, /) -> ir.Expression:
         state = self.state if self.bound is None else self.bound(self.state, text.decode())
         return ir.Late(_Rest(self.machine, self.left, state))
-
-
-class _Lengths:
-    """The least lengths of expressions in bytes, whatever the state is; marked terminals count 1."""
-
-    def __init__(self, grammar: ir.Grammar) -> None:
-        self._rules: dict[str, int] = dict.fromkeys(grammar.rules, 0)
-        self._open: dict[tuple[int, frozenset[str]], bool] = {}
-        self._tails: dict[int, int] = {}
-        self._tail_parts: list[tuple[ir.Expression, ...]] = []
-        self._terminals: dict[int, int] = {}
-        before: dict[str, int] = {}
-        while before != self._rules:  # from below: the lengths of derivations that are so deep
-            before = dict(self._rules)
-            self._rules = {name: min(self.of(rule), 99) for name, rule in grammar.rules.items()}
-
-    def of(self, node: ir.Expression) -> int:
-        """The length of a shortest text, or less."""
-        match node:
-            case ir.Terminal(regular):
-                if id(node) not in self._terminals:
-                    self._terminals[id(node)] = _shortest(regular)
-                return self._terminals[id(node)]
-            case ir.Reference(name):
-                return self._rules[name]
-            case ir.Sequence(parts):
-                return sum(map(self.of, parts))
-            case ir.Alternation(parts):
-                return min(map(self.of, parts))
-        return 0
-
-
-@cache
-def _shortest(regular: Regular) -> int:
-    """The length of a shortest text, or less; 1 for what is no literal behind space."""
-    match regular:
-        case Concatenation(parts):
-            return sum(map(_shortest, parts))
-        case Repetition(part, minimum):
-            return minimum * _shortest(part)
-        case Literal(text):
-            return len(text)
-    language = Language(regular)
-    return 0 if b"" in language else _length_of_words(language)
-
-
-def _length_of_words(language: Language) -> int:
-    """The length of the words of a language that differ in capital letters only; 1 for other languages."""
-    text = b""
-    while text not in language:
-        following = language.next_bytes(text)
-        if len({bytes([byte]).lower() for byte in following}) != 1:
-            return 1
-        text += bytes([min(following)])
-    return len(text)
 
 
 def _either(ways: Sequence[ir.Expression]) -> ir.Expression | None:

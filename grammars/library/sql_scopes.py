@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from constrain.grammars.errors import GrammarError
-from constrain.grammars.library.carried import Step
+from constrain.grammars.library.carried_semantics import Step
 from constrain.grammars.library.sql_additions import MOST_TABLES, Additions
 from constrain.grammars.library.sql_names import any_case, either_name
 from constrain.grammars.regex import regex_language
