@@ -1,8 +1,9 @@
-"""Automata as graphs: which states lead to an end, and which do the same."""
+"""Graphs: which states of an automaton lead to an end, which do the same, and what is in circles."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
-__all__ = ["equal_states", "leading_to"]
+__all__ = ["components", "equal_states", "leading_to"]
 
 
 def leading_to(ends: Iterable[int], targets: Sequence[Iterable[int]]) -> set[int]:
@@ -38,3 +39,44 @@ def equal_states(rows: Sequence[Sequence[tuple[Hashable, int]]], final: Sequence
         if len(numbers) == count:
             return refined
         blocks, count = refined, len(numbers)
+
+
+Node = TypeVar("Node", bound=Hashable)
+
+
+def components(targets: Mapping[Node, Iterable[Node]]) -> list[list[Node]]:
+    """Strongly connected components of a graph (Tarjan 1972); targets that it does not have count as none."""
+    index: dict[Node, int] = {}
+    low: dict[Node, int] = {}
+    path: list[Node] = []
+    on_path: set[Node] = set()
+    found: list[list[Node]] = []
+    pending: list[tuple[Node, Iterator[Node]]] = []
+
+    def enter(node: Node) -> None:
+        index[node] = low[node] = len(index)
+        path.append(node)
+        on_path.add(node)
+        pending.append((node, iter(targets[node])))
+
+    for root in targets:
+        if root not in index:
+            enter(root)
+        while pending:
+            node, following = pending[-1]
+            for target in following:
+                if target in on_path:
+                    low[node] = min(low[node], index[target])
+                elif target in targets and target not in index:
+                    enter(target)
+                    break
+            else:
+                pending.pop()
+                if pending:
+                    low[pending[-1][0]] = min(low[pending[-1][0]], low[node])
+                if low[node] == index[node]:
+                    found.append([path.pop()])
+                    while found[-1][-1] != node:
+                        found[-1].append(path.pop())
+                    on_path.difference_update(found[-1])
+    return found

@@ -7,14 +7,13 @@ import numpy as np
 
 from constrain.grammars import ir
 from constrain.grammars.analysis import Facts, TerminalFacts, parts_of
-from constrain.grammars.automata._jit import Cells, kernel, memory_at
 from constrain.grammars.automata.arena import Arena
 from constrain.grammars.automata.json_text import ANY_ESCAPE, NEEDED_ESCAPES
-from constrain.grammars.automata.loading import program_of, run_program
-from constrain.grammars.automata.nodes import EMPTY, symbol_range
-from constrain.grammars.automata.store import cut, height, push
-from constrain.grammars.automata.tries import build_trie
+from constrain.grammars.automata.loading import run_program, symbol_node, trie_of
+from constrain.grammars.automata.nodes import EMPTY
+from constrain.grammars.automata.programs import program_of
 from constrain.grammars.errors import GrammarError, ResourceLimitError
+from constrain.grammars.graphs import components
 from constrain.grammars.regular import Concatenation, Regular, Union, Without
 from constrain.tokenizer_index import captures, containers, tables
 from constrain.tokenizer_index.followers import TERMINAL
@@ -24,28 +23,9 @@ from constrain.tokenizer_index.trie import SPECIAL
 
 __all__ = ["Loader"]
 
-KERNELS = "6869471ee5466d9e"
-
 _RULE = "rule"
 _BLANK_RULES = np.array([-1, 0, 0, 0] * 32, np.int32)
 _FIRST_FOLLOWING = 3  # the state of a binding's rule from which on its `following` lies
-
-
-@kernel
-def _trie_of(address: int, words: Cells) -> int:
-    """The trie of words given as length, payload and symbols each, sorted."""
-    m = memory_at(address)
-    position = height(m)
-    for cell in words:
-        push(m, cell)
-    trie = build_trie(m, position)
-    cut(m, position)
-    return trie
-
-
-@kernel
-def _symbol_node(address: int, symbol: int) -> int:
-    return symbol_range(memory_at(address), symbol, symbol)
 
 
 def _absolute(state: int) -> int:
@@ -173,7 +153,7 @@ class Loader:
 
     def _group(self) -> None:
         calls = {caller: [rule for rule, _ in beginning] for caller, beginning in self._beginnings.items()}
-        for group in _components(calls):
+        for group in components(calls):
             members = set(group)
             triples = [
                 (rule, caller, state) for caller in group for rule, state in self._beginnings[caller] if rule in members
@@ -354,7 +334,7 @@ class Loader:
         words: list[int] = []
         for name, index in sorted((key.name, index) for index, key in enumerate(keys)):
             words += [len(name), index, *name]
-        return int(self._arena.run(_trie_of, np.array(words, np.int32)))
+        return int(self._arena.run(trie_of, np.array(words, np.int32)))
 
     # Terminals
 
@@ -393,7 +373,7 @@ class Loader:
         number = token if isinstance(token, int) else self._special.get(token)
         if number is None or number not in self._special.values():
             raise GrammarError(f"the tokenizer has no special token {token!r}")
-        return self._add_terminal(int(self._arena.run(_symbol_node, SPECIAL + number)), 0, 0)
+        return self._add_terminal(int(self._arena.run(symbol_node, SPECIAL + number)), 0, 0)
 
     def _key_terminal(self, members: ir.Members) -> int:
         return self._add_terminal(EMPTY, 0, tables.KEYED) if members.keys else 0
@@ -432,46 +412,3 @@ def _loop_descriptor(
 ) -> list[int]:
     distinct = max(len(first), minimum) if maximum is None else maximum
     return [len(first), minimum, -1 if maximum is None else maximum, rest, separator, close, distinct, *first]
-
-
-def _components(calls: Mapping[int, list[int]]) -> list[list[int]]:
-    """Strongly connected components of a graph (Tarjan 1972), without recursion."""
-    index: dict[int, int] = {}
-    low: dict[int, int] = {}
-    path: list[int] = []
-    on_path: set[int] = set()
-    components = []
-    for root in calls:
-        if root in index:
-            continue
-        index[root] = low[root] = len(index)
-        path.append(root)
-        on_path.add(root)
-        pending = [(root, iter(calls[root]))]
-        while pending:
-            node, targets = pending[-1]
-            for target in targets:
-                if target not in calls:
-                    continue
-                if target not in index:
-                    index[target] = low[target] = len(index)
-                    path.append(target)
-                    on_path.add(target)
-                    pending.append((target, iter(calls[target])))
-                    break
-                if target in on_path:
-                    low[node] = min(low[node], index[target])
-            else:
-                pending.pop()
-                if pending:
-                    low[pending[-1][0]] = min(low[pending[-1][0]], low[node])
-                if low[node] == index[node]:
-                    component = []
-                    while True:
-                        member = path.pop()
-                        on_path.discard(member)
-                        component.append(member)
-                        if member == node:
-                            break
-                    components.append(component)
-    return components

@@ -8,7 +8,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Cells, int64, kernel
 
-KERNELS = "6869471ee5466d9e"
+KERNELS = "34186b1e0d8f3ce9"
 
 _MIX = 0x9E3779B97F4A7C15 - (1 << 64)  # as an int64
 

@@ -14,7 +14,7 @@ from constrain.grammars.automata._jit import Cells, int64, kernel, memory_at
 
 __all__ = ["SPECIAL", "build_trie", "heights_of", "list_children", "symbols_below", "token_symbols"]
 
-KERNELS = "6869471ee5466d9e"
+KERNELS = "34186b1e0d8f3ce9"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""

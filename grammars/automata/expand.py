@@ -56,7 +56,7 @@ from constrain.grammars.automata.store import (
     store_stack,
 )
 
-KERNELS = "6869471ee5466d9e"
+KERNELS = "34186b1e0d8f3ce9"
 
 # These build on this module.
 _json_transitions = linked("json_transitions", 1)

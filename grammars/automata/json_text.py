@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "6869471ee5466d9e"
+KERNELS = "34186b1e0d8f3ce9"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

@@ -1,17 +1,20 @@
 """A regular language as a Python object: for front-ends that decide questions, for tests, and for readers."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from constrain.grammars.automata._jit import Cells, kernel, memory_at
 from constrain.grammars.automata.arena import Arena
 from constrain.grammars.automata.expand import transitions
 from constrain.grammars.automata.liveness import is_alive, step
-from constrain.grammars.automata.loading import program_of, run_program
+from constrain.grammars.automata.loading import run_program
 from constrain.grammars.automata.nodes import EMPTY, nullable
+from constrain.grammars.automata.programs import program_of
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "6869471ee5466d9e"
+KERNELS = "34186b1e0d8f3ce9"
 
 __all__ = ["Language"]
 
@@ -53,11 +56,20 @@ def _next_symbols(address: int, node: int, found: Cells) -> int:
 
 
 class Language:
-    """The language of a regular expression, determinised as far as it has been asked about."""
+    """The language of a regular expression, determinised as far as it has been asked about.
 
-    def __init__(self, expression: Regular, arena: Arena | None = None) -> None:
+    Those with a common arena have common states.  `nodes` has parts that it has already, by their identities
+    (`node`).
+    """
+
+    def __init__(self, expression: Regular, arena: Arena | None = None, nodes: Mapping[int, int] | None = None) -> None:
         self._arena = arena or Arena()
-        self._start = int(self._arena.run(run_program, program_of(expression)))
+        self._start = int(self._arena.run(run_program, program_of(expression, nodes)))
+
+    @property
+    def node(self) -> int:
+        """The state of the arena in which texts begin."""
+        return self._start
 
     def _after(self, prefix: bytes) -> int:
         return int(self._arena.run(_walk, self._start, np.frombuffer(prefix, np.uint8).astype(np.int32)))

@@ -26,7 +26,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "6869471ee5466d9e"
+KERNELS = "34186b1e0d8f3ce9"
 
 # Header cells.
 FREE = 0  # first unused cell

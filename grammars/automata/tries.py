@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "6869471ee5466d9e"
+KERNELS = "34186b1e0d8f3ce9"
 
 
 @inner

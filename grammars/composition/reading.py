@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from constrain.grammars import ir
 from constrain.grammars.analysis import TerminalFacts, analyse
 from constrain.grammars.composition.expressions import postorder
+from constrain.grammars.graphs import components
 from constrain.grammars.lexemes import merge_terminals
 from constrain.grammars.regular import (
     Concatenation,
@@ -180,19 +181,6 @@ def _as_sequence(parts: list[ir.Expression]) -> ir.Sequence:
     return joined if isinstance(joined, ir.Sequence) else ir.Sequence((joined,))
 
 
-def _components(edges: Mapping[str, set[str]]) -> list[list[str]]:
-    """Groups of rules that begin with each other: those that reach each other."""
-    reached = {name: _reached(name, edges) for name in edges}
-    groups, done = [], set()
-    for name, below in reached.items():
-        if name in done or name not in below:
-            continue
-        group = [other for other in edges if other in below and name in reached[other]]
-        done.update(group)
-        groups.append(group)
-    return groups
-
-
 def _reached(name: str, edges: Mapping[str, set[str]]) -> set[str]:
     found: set[str] = set()
     pending = [name]
@@ -215,8 +203,9 @@ class _Eliminator:
             name: {first.name for first, _ in split if isinstance(first, ir.Reference)}
             for name, split in self._splits.items()
         }
-        for group in _components(edges):
-            self._turn(group)
+        for group in components(edges):
+            if len(group) > 1 or group[0] in edges[group[0]]:
+                self._turn(group)
 
     def _turn(self, group: list[str]) -> None:
         """Make a group right-recursive."""

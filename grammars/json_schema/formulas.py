@@ -25,6 +25,7 @@ class Formulas:
         self._definitions: list[tuple[Kind, Any]] = [("constant", True), ("constant", False)]
         self._numbers: dict[tuple[Kind, Any], Formula] = {}
         self._negations: dict[Formula, Formula] = {TRUE: FALSE, FALSE: TRUE}
+        self._pairs: dict[tuple[Formula, Formula], Formula] = {}
 
     def __len__(self) -> int:
         return len(self._definitions)
@@ -66,6 +67,18 @@ class Formulas:
             known = self._formula("not", formula)
             self._negations[formula] = known
             self._negations[known] = formula
+        return known
+
+    def both(self, first: Formula, second: Formula) -> Formula:
+        """What satisfies two formulas."""
+        if first == second or second == TRUE:
+            return first
+        if first == TRUE:
+            return second
+        pair = first, second
+        known = self._pairs.get(pair)
+        if known is None:
+            known = self._pairs[pair] = self.conjunction(pair)
         return known
 
     def conjunction(self, parts: Iterable[Formula]) -> Formula:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from constrain.grammars.automata.loading import keep_program
+from constrain.grammars.automata.programs import keep_program
 from constrain.grammars.errors import GrammarSyntaxError, UnsupportedSchemaError
 from constrain.grammars.json_schema import numbers, strings
 from constrain.grammars.json_schema import values as sets

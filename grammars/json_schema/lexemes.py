@@ -7,7 +7,7 @@ schemas have (any string, any integer, …): loading a rule then costs looking t
 from dataclasses import dataclass
 
 from constrain.grammars import ir
-from constrain.grammars.automata.loading import keep_program
+from constrain.grammars.automata.programs import keep_program
 from constrain.grammars.json_schema import numbers, strings
 from constrain.grammars.json_schema.values import Values
 from constrain.grammars.json_schema.whitespace import POLICIES, Whitespace

@@ -103,10 +103,11 @@ class References:
         self._document, self._given = document, registry
         draft = self._draft_of(document, default)
         self._schemas: list[Schema] = []
-        self._numbers: dict[tuple[int, Scope], int] = {}
+        self._numbers: dict[tuple[int, int], int] = {}
+        self._scopes: dict[Scope, Scope] = {}  # equal ones are the same
         identifier = document.get(draft.id_keyword) if isinstance(document, dict) else None
         base = urldefrag(identifier).url if isinstance(identifier, str) else ""
-        self._root_scope = Scope(draft, base, (base,))
+        self._root_scope = self._within(draft, base, ())
         self._is_plain = _is_one_resource(document, draft.id_keyword, text)
         self.root = self._number(document, self._root_scope, "")
 
@@ -117,7 +118,7 @@ class References:
         return self._schemas[number]
 
     def _number(self, contents: Any, scope: Scope, pointer: str) -> int:
-        key = id(contents), scope
+        key = id(contents), id(scope)
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = len(self._schemas)
@@ -140,9 +141,9 @@ class References:
             return scope
         return self._within(draft, urldefrag(_joined(scope.base, identifier)).url, scope.entered)
 
-    @staticmethod
-    def _within(draft: Draft, base: str, entered: tuple[str, ...]) -> Scope:
-        return Scope(draft, base, entered if base in entered else (*entered, base))
+    def _within(self, draft: Draft, base: str, entered: tuple[str, ...]) -> Scope:
+        scope = Scope(draft, base, entered if base in entered else (*entered, base))
+        return self._scopes.setdefault(scope, scope)
 
     # References
 

@@ -83,18 +83,18 @@ def _with_finite_classes_spelled_out(shape: Objects) -> Objects:
 
 def _placed(shape: Objects, witness: Witness, forms: "NormalForms") -> list[Objects]:
     """Shapes in which a member that there is anyway, or one more, is the witness."""
-    conjunction = forms.formulas.conjunction
+    together = forms.formulas.both
     placed = []
     for name, formula in shape.keys.items():
-        both = conjunction((formula, witness.formula))
+        both = together(formula, witness.formula)
         if both != FALSE and strings.contains(witness.names, name.encode()):
             placed.append(_with_key(shape, name, both))
     for index, one in enumerate(shape.witnesses):
-        both = conjunction((one.formula, witness.formula))
+        both = together(one.formula, witness.formula)
         others = shape.witnesses[:index] + shape.witnesses[index + 1 :]
         placed += _witnessed(replace(shape, witnesses=others), strings.intersection(one.names, witness.names), both)
     for group in shape.classes:
-        both = conjunction((group.formula, witness.formula))
+        both = together(group.formula, witness.formula)
         placed += _witnessed(shape, strings.intersection(group.names, witness.names), both)
     return placed
 

@@ -73,8 +73,8 @@ class Arrays:
         length = max(len(self.prefix), len(other.prefix))
         maxima = [bound for bound in (self.maximum, other.maximum) if bound is not None]
         return Arrays(
-            tuple(formulas.conjunction((self.item(i), other.item(i))) for i in range(length)),
-            formulas.conjunction((self.rest, other.rest)),
+            tuple(formulas.both(self.item(i), other.item(i)) for i in range(length)),
+            formulas.both(self.rest, other.rest),
             max(self.minimum, other.minimum),
             min(maxima, default=None),
             tuple(dict.fromkeys(self.contains + other.contains)),
@@ -87,7 +87,7 @@ class Arrays:
         return (
             self.minimum >= other.minimum
             and (other.maximum is None or (self.maximum is not None and self.maximum <= other.maximum))
-            and set(other.contains) <= set(self.contains)
+            and all(one in self.contains for one in other.contains)
             and (self.unique or not other.unique)
             and (self.repeating or not other.repeating)
             and formulas.implies(self.rest, other.rest)
@@ -139,6 +139,9 @@ class Witness:
     names: Regular
     formula: Formula
 
+    def __hash__(self) -> int:
+        return hash(self.formula)  # to hash a language is to go through all of it
+
 
 @dataclass(frozen=True, slots=True)
 class Objects:
@@ -159,7 +162,8 @@ class Objects:
     witnesses: tuple[Witness, ...] = ()
 
     def __hash__(self) -> int:
-        return hash((tuple(self.keys.items()), self.required, self.classes, self.minimum, self.maximum, self.witnesses))
+        witnessed = tuple(one.formula for one in self.witnesses)
+        return hash((tuple(self.keys.items()), self.required, len(self.classes), self.minimum, self.maximum, witnessed))
 
     def is_open(self) -> bool:
         """Whether members with other names than `keys` are free."""
@@ -182,8 +186,10 @@ class Objects:
         """Whether the shape is empty whatever the formulas denote."""
         if self.maximum is not None and (self.minimum > self.maximum or len(self.required) > self.maximum):
             return True
-        if any(self.keys[name] == FALSE for name in self.required):
-            return True
+        keys = self.keys
+        for name in self.required:
+            if keys[name] == FALSE:
+                return True
         if not self.classes and self.minimum > sum(formula != FALSE for formula in self.keys.values()):
             return True
         return any(one.formula == FALSE for one in self.witnesses)
@@ -195,9 +201,15 @@ class Objects:
         if self is ANY_OBJECT:
             return other
         maxima = [bound for bound in (self.maximum, other.maximum) if bound is not None]
-        names = dict.fromkeys((*self.keys, *other.keys))
+        keys, others, both = dict(self.keys), other.keys, formulas.both
+        for name, formula in others.items():
+            keys[name] = both(self.member(name), formula)
+        if not other.is_open():
+            for name in self.keys:
+                if name not in others:
+                    keys[name] = both(keys[name], other.member(name))
         return Objects(
-            {name: formulas.conjunction((self.member(name), other.member(name))) for name in names},
+            keys,
             self.required | other.required,
             self._common_classes(other, formulas),
             max(self.minimum, other.minimum),
@@ -213,7 +225,7 @@ class Objects:
         common = []
         for one in self.classes:
             for another in other.classes:
-                formula = formulas.conjunction((one.formula, another.formula))
+                formula = formulas.both(one.formula, another.formula)
                 names = strings.intersection(one.names, another.names)
                 if formula != FALSE and not strings.is_empty(names):
                     common.append(KeyClass(names, formula))
@@ -225,7 +237,7 @@ class Objects:
             other.required <= self.required
             and self.minimum >= other.minimum
             and (other.maximum is None or (self.maximum is not None and self.maximum <= other.maximum))
-            and set(other.witnesses) <= set(self.witnesses)
+            and (not other.witnesses or all(one in self.witnesses for one in other.witnesses))
             and (other.is_open() or (self.classes == other.classes and self.keys.keys() == other.keys.keys()))
             and self._members_imply(other, formulas)
         )

@@ -6,9 +6,9 @@ otherwise leave the work to the automata.
 """
 
 import threading
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from constrain.grammars.automata.arena import Arena
 from constrain.grammars.automata.language import Language
 from constrain.grammars.automata.words import words_of
 from constrain.grammars.regular import (
@@ -80,31 +80,75 @@ def contains(language: Regular, text: bytes) -> bool:
     return text in _automaton(language)
 
 
-class _Automata(threading.local):
-    """Automata of the languages asked about last, by identity: each is asked about many texts, or several times.
+class _Memory(threading.local):
+    """What is known of the languages asked about last, by identity: each is asked about many times.
 
-    A thread has its own: they change when they are asked.
+    arena      their common automata; parts that they share are made once
+    automata   those made, each with its language
+    made       languages that were made of others, behind these
+    empty      languages, and whether they have no string
+
+    A thread has its own: automata change when they are asked.
     """
 
     def __init__(self) -> None:
-        self.kept: OrderedDict[int, tuple[Regular, Language]] = OrderedDict()
+        self.made: dict[tuple[int, ...], tuple[Regular, ...]] = {}
+        self.empty: dict[int, tuple[Regular, bool]] = {}
+        self.renew()
+
+    def renew(self) -> None:
+        """Let go of all automata."""
+        self.arena = Arena()
+        self.automata: dict[int, tuple[Regular, Language]] = {}
+        self.nodes: dict[int, int] = {}
+
+    def automaton(self, language: Regular) -> Language:
+        """The automaton of a language."""
+        known = self.automata.get(id(language))
+        if known is not None:
+            return known[1]
+        match language:
+            case Intersection(parts) | Union(parts):
+                for part in parts:
+                    self.automaton(part)
+            case Complement(part) | Without(part):
+                self.automaton(part)
+        made = Language(language, self.arena, self.nodes)
+        self.automata[id(language)] = language, made
+        self.nodes[id(language)] = made.node
+        return made
 
 
-_automata = _Automata()
-_MAX_AUTOMATA = 16
+_memory = _Memory()
+_MAX_BYTES = 1 << 22
+_MAX_KNOWN = 1000
 
 
 def _automaton(language: Regular) -> Language:
-    kept = _automata.kept
-    known = kept.get(id(language))
-    if known is not None:
-        kept.move_to_end(id(language))
-        return known[1]
-    made = Language(language)
-    kept[id(language)] = language, made
-    if len(kept) > _MAX_AUTOMATA:
-        kept.popitem(last=False)
-    return made
+    if _memory.arena.memory_bytes() > _MAX_BYTES:
+        _memory.renew()
+    return _memory.automaton(language)
+
+
+def _has_no_string(language: Regular) -> bool:
+    """Whether a language is empty, by its automaton."""
+    known = _memory.empty.get(id(language))
+    if known is None:
+        if len(_memory.empty) > _MAX_KNOWN:
+            _memory.empty.clear()
+        known = _memory.empty[id(language)] = language, _automaton(language).is_empty()
+    return known[1]
+
+
+def _made_once(make: Callable[..., Regular], *parts: Regular) -> Regular:
+    """A language made of others; the same object for the same ones, so that what is known of it is found."""
+    key = id(make), *map(id, parts)
+    known = _memory.made.get(key)
+    if known is None:
+        if len(_memory.made) > _MAX_KNOWN:
+            _memory.made.clear()
+        known = _memory.made[key] = *parts, make(*parts)
+    return known[-1]
 
 
 def _is_simple(language: Regular) -> bool:
@@ -117,8 +161,8 @@ def is_empty(language: Regular) -> bool:
     if isinstance(language, Empty):
         return True
     if isinstance(language, Without) and language.part is not ANY:
-        return _automaton(language).is_empty()
-    return not _is_simple(language) and _automaton(language).is_empty()
+        return _has_no_string(language)
+    return not _is_simple(language) and _has_no_string(language)
 
 
 def _filtered(finite: Words, language: Regular) -> Regular:
@@ -144,6 +188,10 @@ def intersection(first: Regular, second: Regular) -> Regular:
     if isinstance(first, Repetition) and isinstance(second, Repetition) and _is_length(first) and _is_length(second):
         maxima = [bound for bound in (first.maximum, second.maximum) if bound is not None]
         return length_between(max(first.minimum, second.minimum), min(maxima, default=None))
+    return _made_once(_intersection, first, second)
+
+
+def _intersection(first: Regular, second: Regular) -> Regular:
     parts: list[Regular] = []
     for language in (first, second):
         parts += language.parts if isinstance(language, Intersection) else (language,)
@@ -158,6 +206,10 @@ def union(first: Regular, second: Regular) -> Regular:
         return second
     if isinstance(first, Words) and isinstance(second, Words):
         return Words(tuple(dict.fromkeys(first.words + second.words)))
+    return _made_once(_union, first, second)
+
+
+def _union(first: Regular, second: Regular) -> Regular:
     parts: list[Regular] = []
     for language in (first, second):
         parts += language.parts if isinstance(language, Union) else (language,)
@@ -178,6 +230,10 @@ def complement(language: Regular) -> Regular:
         shorter = length_between(0, language.minimum - 1)
         longer = NONE if language.maximum is None else length_between(language.maximum + 1, None)
         return union(shorter, longer)
+    return _made_once(_complement, language)
+
+
+def _complement(language: Regular) -> Regular:
     return Intersection((ANY, Complement(language)))
 
 
