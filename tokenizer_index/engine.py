@@ -61,7 +61,7 @@ class Engine(Arena):
     def resolve(self, status: int) -> None:
         """Load the rule, make the row, find out the follower or the lengths that the kernel lacked."""
         if status == NEEDS_RULE:
-            self._loader.load(int(self.memory[NEEDED_RULE]))
+            self._loader.load_beginning(int(self.memory[NEEDED_RULE]))
         elif status == NEEDS_ROW:
             self._pooled_row(int(self.memory[NEEDED_NODE]))
         elif status == NEEDS_LENGTH:

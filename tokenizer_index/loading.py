@@ -94,6 +94,15 @@ class Loader:
         memory = self._arena.memory
         return bool(memory[memory[tables.RULES] + tables.WIDTH * number + tables.RULE_START] >= 0)
 
+    def load_beginning(self, number: int) -> None:
+        """Make the tables of a rule that the parser needs, and of those that it will need with that one."""
+        pending = [number]
+        while pending:
+            number = pending.pop()
+            if not self.is_loaded(number):
+                self.load(number)
+                pending.extend(rule for rule, _ in self._beginnings.get(number, ()))
+
     def load(self, number: int) -> None:
         """Make the tables of a rule."""
         name = self._names[number]

@@ -22,7 +22,7 @@ from constrain.grammars.json_schema.array_machines import ArrayMachine, PlainArr
 from constrain.grammars.json_schema.atoms import Atoms
 from constrain.grammars.json_schema.formulas import FALSE, TRUE, Formula, Formulas
 from constrain.grammars.json_schema.plain import plainly_has_values
-from constrain.grammars.json_schema.reader import ALL_KEYWORDS, COMBINATORS, read_schema
+from constrain.grammars.json_schema.reader import ALL_KEYWORDS, COMBINATORS, read_schema, scalar_key
 from constrain.grammars.json_schema.references import References, Schema
 from constrain.grammars.json_schema.settling import ObjectRequirement, settled_objects
 from constrain.grammars.json_schema.shapes import Arrays, Objects, Shape
@@ -57,6 +57,7 @@ class NormalForms:
         self._values: dict[Formula, Values] = {TRUE: sets.ANY, FALSE: sets.NOTHING}
         self._given: list[Values] = []
         self._constants: dict[str, Formula] = {}
+        self._scalars: dict[tuple[str, int], Formula] = {}
         self._late: dict[Formula, Callable[[], Formula]] = {}
         self._open: set[Formula] = set()
         self._atoms = Atoms(self)
@@ -81,7 +82,14 @@ class NormalForms:
         if not isinstance(contents, dict):
             pointer = "".join([parent.pointer, *(f"/{part}" for part in path)])
             raise UnsupportedSchemaError("a schema must be an object or a boolean", pointer=pointer)
-        return self.formulas.schema(self.references.child(parent, contents, *path))
+        key = None if self.relaxed is not None else scalar_key(contents)  # each place that is relaxed is told
+        if key is None:
+            return self.formulas.schema(self.references.child(parent, contents, *path))
+        known = self._scalars.get((key, id(parent.scope)))
+        if known is None:
+            known = self.formulas.schema(self.references.child(parent, contents, *path))
+            self._scalars[key, id(parent.scope)] = known
+        return known
 
     def given(self, values: Values) -> Formula:
         """The formula of a set of values."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from constrain.grammars.json_schema.normal_forms import NormalForms, Part
     from constrain.grammars.json_schema.references import Schema
 
-__all__ = ["ALL_KEYWORDS", "COMBINATORS", "read_schema"]
+__all__ = ["ALL_KEYWORDS", "COMBINATORS", "read_schema", "scalar_key"]
 
 ALL_KEYWORDS: dict[str, Keyword] = {
     **KEYWORDS,
@@ -27,7 +27,25 @@ ALL_KEYWORDS: dict[str, Keyword] = {
 COMBINATORS = ("allOf", "anyOf", "oneOf", "not", "if", "unevaluatedProperties", "unevaluatedItems")
 """Keywords whose meaning takes work to find out."""
 
+_NUMERIC = ("multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_SCALAR = frozenset(("type", "enum", "const", "minLength", "maxLength", "pattern", "format", *_NUMERIC))
+_OTHERS = frozenset((*ALL_KEYWORDS, "$schema", "$id", "id", "$anchor", "$dynamicAnchor")) - _SCALAR
+
 _NAMING_NO_ORDER = frozenset(("required", "dependentRequired", "dependencies", "not", "if"))
+
+
+def scalar_key(contents: dict[str, Any]) -> str | None:
+    """A text that schemas of one scope share only if they ask for the same; None for one with schemas inside.
+
+    Most schemas are `{"type": "string"}` with different descriptions.
+    """
+    key = ""
+    for keyword, value in contents.items():
+        if keyword in _OTHERS:
+            return None
+        if keyword in _SCALAR:
+            key += f"{keyword} {value!r} "
+    return key
 
 
 def _read(forms: "NormalForms", schema: "Schema", keyword: str, value: Any) -> "Part | None":

@@ -81,6 +81,8 @@ def _is_one_resource(document: Any, keyword: str, text: str) -> bool:
         own = 1 if keyword in document else 0
         if text.count(f'"{keyword}"') == own and '"$anchor"' not in text and '"$dynamicAnchor"' not in text:
             return True
+        if text.count('"$schema"') > 1:  # a resource inside may be of another draft
+            return not _contains_id(document, keyword)
         if '"$ref"' not in text and '"$dynamicRef"' not in text and '"$recursiveRef"' not in text:
             return True
     return not _contains_id(document, keyword)
