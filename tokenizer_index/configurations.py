@@ -54,11 +54,11 @@ from constrain.tokenizer_index.tables import (
     state_cell,
 )
 
-KERNELS = "34186b1e0d8f3ce9"
+KERNELS = "ed00d2c72652d15e"
 
 
 @inner
-def _guard_after(m: Memory, guard: int, symbol: int) -> int:
+def guard_after(m: Memory, guard: int, symbol: int) -> int:
     """The guard after a symbol; -1 when it has matched."""
     if guard == 0:
         return 0
@@ -80,7 +80,7 @@ def _lexer_after(m: Memory, configuration: int, i: int, symbol: int) -> int:
 def _push_ended(m: Memory, configuration: int, symbol: int) -> None:
     """Add the readings in which a lexeme ends with `symbol`, when the longest match counts."""
     for i in range(0, length_of(m, configuration), 3):
-        guard = _guard_after(m, argument(m, configuration, i + 2), symbol)
+        guard = guard_after(m, argument(m, configuration, i + 2), symbol)
         lexer = _lexer_after(m, configuration, i, symbol)
         if guard < 0 or lexer == 0 or ends_of(m, lexer) == 0:
             continue
@@ -169,7 +169,7 @@ def _derive(m: Memory, configuration: int, symbol: int) -> int:
         m[STATUS] = OUT_OF_WORK
     position = height(m)
     for i in range(0, length_of(m, configuration), 3):
-        guard = _guard_after(m, argument(m, configuration, i + 2), symbol)
+        guard = guard_after(m, argument(m, configuration, i + 2), symbol)
         if guard >= 0:
             lexer = _lexer_after(m, configuration, i, symbol)
             if lexer > 0 and rest_of(m, lexer) > 0:

@@ -13,17 +13,32 @@ from constrain.grammars import ir
 from constrain.grammars.analysis import analyse
 from constrain.grammars.automata._jit import Cells, code_table
 from constrain.grammars.automata.arena import Arena
-from constrain.grammars.automata.store import COUNT, NEEDS_FOLLOWER, NEEDS_LENGTH, NEEDS_ROW, NEEDS_RULE
+from constrain.grammars.automata.store import (
+    COUNT,
+    NEEDS_FOLLOWER,
+    NEEDS_LENGTH,
+    NEEDS_LEXER_ROW,
+    NEEDS_ROW,
+    NEEDS_RULE,
+)
 from constrain.grammars.errors import ResourceLimitError, UnsatisfiableConstraintError
 from constrain.grammars.lexemes import merge_terminals
 from constrain.grammars.on_demand import checked
 from constrain.tokenizer_index import captures, configurations, containers, lexer, masks, parser  # noqa: F401  (services)
 from constrain.tokenizer_index.index import TokenizerIndex
+from constrain.tokenizer_index.lexer_rows import load_lexer_row
 from constrain.tokenizer_index.limits import Limits
 from constrain.tokenizer_index.loading import Loader
 from constrain.tokenizer_index.pool import content_key, make_row
 from constrain.tokenizer_index.rows import set_pooled
-from constrain.tokenizer_index.tables import NEEDED_NODE, NEEDED_PARAMETER, NEEDED_RULE, NEEDED_STATE, NEEDED_TEXT
+from constrain.tokenizer_index.tables import (
+    NEEDED_LEXER_ROW,
+    NEEDED_NODE,
+    NEEDED_PARAMETER,
+    NEEDED_RULE,
+    NEEDED_STATE,
+    NEEDED_TEXT,
+)
 
 __all__ = ["Engine"]
 
@@ -64,6 +79,8 @@ class Engine(Arena):
             self._loader.load_beginning(int(self.memory[NEEDED_RULE]))
         elif status == NEEDS_ROW:
             self._pooled_row(int(self.memory[NEEDED_NODE]))
+        elif status == NEEDS_LEXER_ROW:
+            load_lexer_row(self, self.view, int(self.memory[NEEDED_LEXER_ROW]))
         elif status == NEEDS_LENGTH:
             self._find_lengths(int(self.memory[NEEDED_STATE]), int(self.memory[NEEDED_PARAMETER]))
         elif status == NEEDS_FOLLOWER:

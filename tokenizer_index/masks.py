@@ -2,8 +2,9 @@
 
 The plain way is `walk`: go through the vocabulary's trie from the configuration, one symbol at a time, and leave a
 subtree where the text leaves the language.  It is exact and serves every case, but inside a JSON string it visits a
-quarter of a million nodes.  When every split into lexemes counts, a mask is put together from the rows of the
-terminals that are being read; behind the exits of a row the parser decides, and `walk` goes on from there.
+quarter of a million nodes.  A mask is put together from rows instead: when every split into lexemes counts, from those
+of the terminals that are being read (`rows`), when the longest match counts, from those of lexer states
+(`lexer_rows`); behind the exits of a row the parser decides, and `walk` or the like goes on from there.
 
 Doubts.  The row of a captured terminal (an undeclared key, or a part of what `captures` keeps) does not know the text
 that was read before, so neither does the configuration behind its exits.  Where that matters, because another such
@@ -30,6 +31,7 @@ from constrain.grammars.automata.nodes import (
 from constrain.grammars.automata.store import (
     MEMO_A,
     MEMO_B,
+    NEEDS_LEXER_ROW,
     OK,
     STATUS,
     WORK,
@@ -44,6 +46,7 @@ from constrain.grammars.automata.store import (
     length_of,
     memo,
     push,
+    put,
     recall,
     remember,
     store_stack,
@@ -56,6 +59,7 @@ from constrain.tokenizer_index.parser import (
     ENDS,
     KEYED_TEXT,
     LEXER,
+    LEXER_ROW,
     first_lexer,
     go_to,
     push_item,
@@ -68,6 +72,7 @@ from constrain.tokenizer_index.tables import (
     CAPTURE,
     KEYED,
     LONGEST_MATCH,
+    NEEDED_LEXER_ROW,
     SEARCHES,
     START,
     TERMINAL_FLAGS,
@@ -98,7 +103,7 @@ from constrain.tokenizer_index.view import (
     set_bit,
 )
 
-KERNELS = "34186b1e0d8f3ce9"
+KERNELS = "ed00d2c72652d15e"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
@@ -390,6 +395,159 @@ def _add_rows(m: Memory, configuration: int, view: Memory, mask: Memory, doubts:
 
 
 @inner
+def _walk_group(m: Memory, start: int, group: int) -> int:
+    """Read the suffixes of a group of a lexer row from configuration `start`: the place of the nodes reached.
+
+    They are a list with its length in front.
+    """
+    kept = height(m)
+    push(m, 0)
+    path = np.empty(m[group + 1] + 1, np.int64)
+    path[0] = start
+    first_bytes = _first_bytes(m, start)
+    outer, node, end = m[group + 2], group + SUFFIX_WIDTH, group + SUFFIX_WIDTH * m[group + 1]
+    while node < end and m[STATUS] == OK:
+        symbol, size, depth = m[node], m[node + 1], m[node + 2] - outer
+        here = 0
+        if depth > 1 or symbol >= 256 or first_bytes[symbol]:
+            here = config_step(m, path[depth - 1], symbol)
+        if here == 0:
+            node += SUFFIX_WIDTH * size
+            continue
+        path[depth] = here
+        push(m, node)
+        node += SUFFIX_WIDTH
+    put(m, kept, height(m) - kept - 1)
+    return store_stack(m, kept)
+
+
+_GROUPS = 1 << 27  # with a configuration, numbers from here on stand for groups of lexer rows
+
+
+@inner
+def _set_tokens(m: Memory, node: int, tokens: int, mask: Memory) -> None:
+    first = tokens + m[node + 3]
+    for i in range(first, first + m[node + 4]):
+        set_bit(mask, m[i])
+
+
+@inner
+def _add_group(m: Memory, after: int, group: int, tokens: int, mask: Memory) -> None:
+    """Allow the tokens of a group that configuration `after`, which follows the exit, goes on with."""
+    nodes = recall(m, after, _GROUPS + group)
+    if nodes < 0:
+        nodes = _walk_group(m, after, group)
+        remember(m, after, _GROUPS + group, nodes)
+    if m[STATUS] == OK:
+        _set_tokens(m, group, tokens, mask)
+        for i in range(nodes + 1, nodes + 1 + m[nodes]):
+            _set_tokens(m, m[i], tokens, mask)
+
+
+@inner
+def _after_group(m: Memory, parser: int, group: int) -> int:
+    """The configuration behind the exits of a group, pairs of ends and guard; 0 when there is none."""
+    after = go_to(m, parser, m[group])
+    if m[STATUS] != OK or length_of(m, after) == 0:
+        return 0
+    following = intern_3(m, CONFIGURATION, after, 0, m[group + 1])
+    if m[STATUS] != OK or (m[SEARCHES] and not is_live(m, following)):
+        return 0
+    return following
+
+
+@inner
+def _stays_live(m: Memory, parser: int, record: int) -> bool:
+    """Whether all that the tokens inside a lexeme lead to comes to an end."""
+    for i in range(record + 5, record + 5 + 2 * m[record], 2):
+        if m[STATUS] == OK and not is_live(m, intern_3(m, CONFIGURATION, parser, m[i], m[i + 1])):
+            return False
+    return True
+
+
+@inner
+def _keeps_text(m: Memory, lexer: int) -> bool:
+    for i in range(2, length_of(m, lexer), 3):
+        if argument(m, lexer, i) != 0:
+            return True
+    return False
+
+
+@inner
+def _record_of(m: Memory, parser: int, lexer: int, guard: int, root: int) -> int:
+    """The record of a lexer row; -1 when it must not be used, or the call has failed."""
+    if _keeps_text(m, lexer):
+        return -1
+    row = intern_3(m, LEXER_ROW, lexer, guard, root)
+    if m[STATUS] != OK:
+        return -1
+    record = memo(m, row, MEMO_A)
+    if record < 0:
+        m[NEEDED_LEXER_ROW] = row
+        m[STATUS] = NEEDS_LEXER_ROW
+        return -1
+    return record if not m[SEARCHES] or _stays_live(m, parser, record) else -1
+
+
+@inner
+def _add_inside(m: Memory, first: int, size: int, view: Memory, mask: Memory) -> None:
+    """Allow the tokens inside a lexeme: a list, or bits."""
+    if size < view[WORDS]:
+        for i in range(first, first + size):
+            set_bit(mask, m[i])
+    else:
+        for word in range(size):
+            mask[word] = mask[word] | m[first + word]
+
+
+@inner
+def _add_lexer_row(m: Memory, parser: int, record: int, view: Memory, mask: Memory) -> None:
+    """Allow the tokens of a row, but for those behind wide exits.
+
+    For these, pairs of the configuration there and the trie node are put on the stack.
+    """
+    groups = record + 5 + 2 * m[record]
+    wide = groups + 2 * m[record + 1]
+    inside = wide + 2 * m[record + 2]
+    node = inside + m[record + 3]
+    tokens = node + SUFFIX_WIDTH * m[record + 4]
+    _add_inside(m, inside, m[record + 3], view, mask)
+    while node < tokens and m[STATUS] == OK:
+        after = _after_group(m, parser, groups + 2 * m[node])
+        if after > 0:
+            _add_group(m, after, node, tokens, mask)
+        node += SUFFIX_WIDTH * m[node + 1]
+    for i in range(wide, inside, 2):
+        after = _after_group(m, parser, groups + 2 * m[i])
+        if after > 0:
+            push(m, after)
+            push(m, m[i + 1])
+
+
+@inner
+def _add_lexer_rows(m: Memory, configuration: int, view: Memory, mask: Memory, doubts: Memory) -> None:
+    """Allow the tokens of a configuration, when the longest match counts: those of each reading."""
+    kept = height(m)
+    push(m, configuration)
+    push(m, 0)
+    while height(m) > kept and m[STATUS] == OK:
+        here, root = at(m, height(m) - 2), at(m, height(m) - 1)
+        cut(m, height(m) - 2)
+        for i in range(0, length_of(m, here), 3):
+            parser, lexer, guard = argument(m, here, i), argument(m, here, i + 1), argument(m, here, i + 2)
+            if lexer == 0:
+                lexer = first_lexer(m, parser)
+            if lexer == 0 or m[STATUS] != OK:
+                continue
+            record = _record_of(m, parser, lexer, guard, root)
+            if record >= 0:
+                _add_lexer_row(m, parser, record, view, mask)
+            elif m[STATUS] == OK:
+                walk(m, intern_3(m, CONFIGURATION, parser, lexer, guard), root, view, mask, doubts)
+    cut(m, kept)
+
+
+@inner
 def read_token(m: Memory, configuration: int, view: Memory, token: int) -> int:
     """The configuration after a token, 0 when it may not come next."""
     offsets, symbols = memory_at(view[TOKEN_OFFSETS]), memory_at(view[TOKEN_SYMBOLS])
@@ -427,7 +585,7 @@ def make_mask(address: int, table: int, configuration: int, mask_address: int, d
     for word in range(words):
         mask[word] = 0
     if m[LONGEST_MATCH]:
-        walk(m, configuration, 0, view, mask, doubts)
+        _add_lexer_rows(m, configuration, view, mask, doubts)
     else:
         _add_rows(m, configuration, view, mask, doubts)
     if doubts[words]:

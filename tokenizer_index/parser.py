@@ -74,9 +74,11 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "34186b1e0d8f3ce9"
+KERNELS = "ed00d2c72652d15e"
 
-SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, KEYED_TEXT, CONFIGURATION = range(FIRST_FREE_KIND, FIRST_FREE_KIND + 8)
+SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, KEYED_TEXT, CONFIGURATION, LEXER_ROW = range(
+    FIRST_FREE_KIND, FIRST_FREE_KIND + 9
+)
 
 ENTRY = 5  # cells of a closure entry: terminal, regular expression, target state, parameter, return set
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Cells, int64, kernel
 
-KERNELS = "34186b1e0d8f3ce9"
+KERNELS = "ed00d2c72652d15e"
 
 _MIX = 0x9E3779B97F4A7C15 - (1 << 64)  # as an int64
 

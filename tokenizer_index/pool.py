@@ -52,9 +52,9 @@ from constrain.tokenizer_index import view as fields
 from constrain.tokenizer_index.trie import BEYOND_ASCII
 from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH, TRIE_SIZE, set_all
 
-__all__ = ["Pool", "PooledRow", "content_key"]
+__all__ = ["Pool", "PooledRow", "content_key", "flatten_suffixes"]
 
-KERNELS = "34186b1e0d8f3ce9"
+KERNELS = "ed00d2c72652d15e"
 
 CAPACITY = 4096
 
@@ -252,7 +252,7 @@ def _merge_suffixes(table: int, exits: Cells, nodes: Cells, chain: Cells) -> int
 
 
 @kernel
-def _flatten_suffixes(nodes: Cells, count: int, chain: Cells, suffixes: Cells, tokens: Cells) -> int:
+def flatten_suffixes(nodes: Cells, count: int, chain: Cells, suffixes: Cells, tokens: Cells) -> int:
     """Write the merged trie, without its root, in preorder; the number of tokens."""
     stack = np.empty((count + 1, 2), np.int64)  # node, or -1 - row whose subtree ends here; depth
     top, written, listed = 0, 0, 0
@@ -305,7 +305,7 @@ def make_row(arena: Arena, table: Cells, node: int) -> PooledRow:
     links = int(chain[0, 1])
     suffixes = np.empty((max(merged - 1, 1), SUFFIX_WIDTH), np.int32)
     tokens = np.empty(links, np.int32)
-    listed = _flatten_suffixes(nodes, merged, chain, suffixes, tokens)
+    listed = flatten_suffixes(nodes, merged, chain, suffixes, tokens)
     return PooledRow(bits, np.ascontiguousarray(suffixes[: merged - 1]), tokens[:listed].copy())
 
 

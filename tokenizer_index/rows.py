@@ -67,7 +67,7 @@ from constrain.tokenizer_index.reach import FAR, reach_of
 from constrain.tokenizer_index.tables import NEEDED_NODE
 from constrain.tokenizer_index.view import CHILD_OFFSETS, CHILDREN, HEIGHTS, NODE_WIDTH, TRIE, child_from, twin_of
 
-KERNELS = "34186b1e0d8f3ce9"
+KERNELS = "ed00d2c72652d15e"
 
 # Forms of a row, the first cell of its record in the store, and what follows it.
 SMALL = 0  # number of tokens, tokens…, number of exits, (trie node, payload)…

@@ -22,7 +22,7 @@ import numpy as np
 from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel, memory_at
 from constrain.grammars.automata.store import FREE, FULL, OK, SIZE, STATUS
 
-KERNELS = "34186b1e0d8f3ce9"
+KERNELS = "ed00d2c72652d15e"
 
 # Header cells: offset, capacity and count of each table.
 STATES, STATES_CAPACITY, STATES_COUNT = 16, 17, 18
@@ -37,6 +37,7 @@ NEEDED_STATE, NEEDED_PARAMETER = 30, 31  # what a call with status NEEDS_LENGTH 
 LENIENT = 32  # 1: a length may be a lower bound, if rules are not known; 2: one was (see least)
 NEEDED_TEXT = 33  # with NEEDED_STATE, what a call with status NEEDS_FOLLOWER lacks what follows it (see captures)
 CAPTURES = 34  # 1: what follows may depend on the text, and lengths are lower bounds
+NEEDED_LEXER_ROW = 35  # the row that a call with status NEEDS_LEXER_ROW lacks
 WIDTH = 4  # cells in a row of each table
 
 # Columns.

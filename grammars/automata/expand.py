@@ -56,7 +56,7 @@ from constrain.grammars.automata.store import (
     store_stack,
 )
 
-KERNELS = "34186b1e0d8f3ce9"
+KERNELS = "ed00d2c72652d15e"
 
 # These build on this module.
 _json_transitions = linked("json_transitions", 1)

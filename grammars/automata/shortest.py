@@ -69,7 +69,7 @@ from constrain.grammars.automata.store import (
     remember,
 )
 
-KERNELS = "34186b1e0d8f3ce9"
+KERNELS = "ed00d2c72652d15e"
 
 RAW, WRITTEN = 0, 1
 SPECIAL = 1 << 24

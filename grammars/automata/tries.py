@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "34186b1e0d8f3ce9"
+KERNELS = "ed00d2c72652d15e"
 
 
 @inner
