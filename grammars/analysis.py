@@ -7,6 +7,7 @@ neither derives nothing and is unproductive.  Both are least fixed points over t
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from constrain.grammars import ir
 from constrain.grammars.automata.language import Language
@@ -83,34 +84,51 @@ class TerminalFacts:
         return self._known[id(regular)][1]
 
 
-def _evaluate(
-    order: list[ir.Expression], nullable: set[str], reads: set[str], terminals: TerminalFacts
-) -> tuple[bool, bool]:
-    """(nullable, reads) of an expression, given its postorder and what is known of the rules so far."""
-    known: dict[int, tuple[bool, bool]] = {}
-    fact = (False, False)
+_Step = tuple[str, Any, tuple[int, ...]]
+"""What an expression asks of its parts, whose places among the steps come last."""
+
+
+def _steps(order: list[ir.Expression], terminals: TerminalFacts) -> list[_Step]:
+    """An expression, given its postorder, in the form in which it is evaluated again and again."""
+    places: dict[int, int] = {}
+    steps: list[_Step] = []
     for node in order:
-        container = isinstance(node, ir.Members | ir.Items | ir.Binding)
-        parts = [] if container else [known[id(part)] for part in parts_of(node)]
         match node:
             case ir.Terminal(regular):
-                fact = terminals.of(regular)
+                step: _Step = ("fact", terminals.of(regular), ())
             case ir.Reference(name):
-                fact = (name in nullable, name in reads)
-            case ir.Sequence():
-                productive = all(empty or read for empty, read in parts)
-                fact = (all(empty for empty, _ in parts), productive and any(read for _, read in parts))
-            case ir.Alternation():
-                fact = (any(empty for empty, _ in parts), any(read for _, read in parts))
-            case ir.Repeat(_, minimum, maximum):
-                ((empty, read),) = parts
-                fact = (minimum == 0 or empty, read and maximum != 0)
-            case ir.Budget():
-                (fact,) = parts
+                step = ("reference", name, ())
+            case ir.Sequence() | ir.Alternation() | ir.Budget():
+                kind = "sequence" if isinstance(node, ir.Sequence) else "alternation"
+                step = (kind, None, tuple(places[id(part)] for part in parts_of(node)))
+            case ir.Repeat(part, minimum, maximum):
+                step = ("repeat", (minimum == 0, maximum != 0), (places[id(part)],))
             case _:
-                fact = (False, True)
-        known[id(node)] = fact
-    return fact
+                step = ("fact", (False, True), ())
+        places[id(node)] = len(steps)
+        steps.append(step)
+    return steps
+
+
+def _evaluate(steps: list[_Step], nullable: set[str], reads: set[str]) -> tuple[bool, bool]:
+    """(nullable, reads) of an expression, given what is known of the rules so far."""
+    facts: list[tuple[bool, bool]] = []
+    for kind, payload, parts in steps:
+        if kind == "fact":
+            fact = payload
+        elif kind == "reference":
+            fact = (payload in nullable, payload in reads)
+        elif kind == "alternation":
+            fact = (any(facts[part][0] for part in parts), any(facts[part][1] for part in parts))
+        elif kind == "sequence":
+            found = [facts[part] for part in parts]
+            productive = (False, False) not in found
+            fact = (all(empty for empty, _ in found), productive and any(read for _, read in found))
+        else:
+            empty, read = facts[parts[0]]
+            fact = (payload[0] or empty, payload[1] and read)
+        facts.append(fact)
+    return facts[-1]
 
 
 def _reachable(grammar: ir.Grammar) -> dict[str, list[ir.Expression]]:
@@ -144,6 +162,7 @@ def analyse(grammar: ir.Grammar) -> Facts:
     """
     orders = _reachable(grammar)
     terminals = TerminalFacts()
+    steps = {name: _steps(order, terminals) for name, order in orders.items()}
     nullable: set[str] = set()
     reads: set[str] = set()
     users: dict[str, list[str]] = {name: [] for name in orders}
@@ -155,7 +174,7 @@ def analyse(grammar: ir.Grammar) -> Facts:
     while pending:
         name = pending.popleft()
         waiting.discard(name)
-        empty, read = _evaluate(orders[name], nullable, reads, terminals)
+        empty, read = _evaluate(steps[name], nullable, reads)
         if (empty and name not in nullable) or (read and name not in reads):
             nullable.update([name] if empty else [])
             reads.update([name] if read else [])

@@ -7,6 +7,7 @@ program is in postfix order; flattening uses a worklist, so that deep expression
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -75,9 +76,7 @@ def _table(automaton: regular.Automaton) -> Program:
         vector.append(offset)
         offset += 3 * len(row)
     vector.append(offset)
-    for row in automaton.transitions:
-        for transition in row:
-            vector.extend(transition)
+    vector.extend(chain.from_iterable(chain.from_iterable(automaton.transitions)))
     return vector
 
 
