@@ -98,7 +98,7 @@ class _Memory(threading.local):
 
     def renew(self) -> None:
         """Let go of all automata."""
-        self.arena = Arena()
+        self.arena = Arena(cells=1 << 20)  # pages that are not touched cost nothing
         self.automata: dict[int, tuple[Regular, Language]] = {}
         self.nodes: dict[int, int] = {}
 
