@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from constrain.grammars.errors import ResourceLimitError, TokenizerError
+from constrain.tokenizer_index.beside import load_services
 
 if TYPE_CHECKING:
     from constrain.tokenizer_index.index import TokenizerIndex
@@ -42,6 +43,8 @@ def warm_up(index: "TokenizerIndex") -> None:
     with _lock:
         if _kernels_are_loaded and index.vocab_size < _LARGE:
             return
+        if not _kernels_are_loaded:
+            load_services()
         _kernels_are_loaded = True
     from constrain.grammars.json_schema import json_schema
     from constrain.tokenizer_index.compiled import CompiledConstraint, reserve_masks
