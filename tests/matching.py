@@ -6,6 +6,7 @@ from constrain.grammars import ir
 from constrain.grammars.errors import UnsatisfiableConstraintError
 from constrain.tokenizer_index.compiled import CompiledConstraint, allocate_token_bitmask, compile_grammar
 from constrain.tokenizer_index.index import TokenizerIndex
+from constrain.tokenizer_index.limits import Limits
 from constrain.tokenizer_index.matcher import Matcher
 
 
@@ -16,10 +17,12 @@ def index_of(vocabulary: list[bytes], unused: int = 0) -> TokenizerIndex:
     return TokenizerIndex.from_tokenizer([*vocabulary, b""], end_tokens=end, vocab_size=size, cache=False)
 
 
-def compiled_or_none(grammar: ir.Grammar, index: TokenizerIndex) -> CompiledConstraint | None:
+def compiled_or_none(
+    grammar: ir.Grammar, index: TokenizerIndex, limits: Limits | None = None
+) -> CompiledConstraint | None:
     """The constraint; None when no text obeys it."""
     try:
-        return compile_grammar(grammar, index)
+        return compile_grammar(grammar, index) if limits is None else CompiledConstraint(grammar, index, limits)
     except UnsatisfiableConstraintError:
         return None
 
