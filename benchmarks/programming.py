@@ -279,6 +279,7 @@ const vm = require('vm');
 const loop = (labels, text) => `${labels} for (;;) {${text}\\n}`;
 const kinds = [
   (text, fields, labels) => new vm.SourceTextModule(text),
+  (text, fields, labels) => new vm.SourceTextModule(loop(labels, text)),
   (text, fields, labels) => new vm.Script(`(function () { ${loop(labels, text)} })`),
   (text, fields, labels) => new vm.Script(`({ async *m() { ${loop(labels, text)} } })`),
   (text, fields, labels) => new vm.Script(`(class extends A { ${fields} async *m() { ${loop(labels, text)} } })`),
@@ -304,7 +305,7 @@ const lines = require('readline').createInterface({ input: process.stdin });
 lines.on('line', line => console.log(JSON.stringify(verdicts(JSON.parse(line)))));
 """
 _EARLY = re.compile(
-    "Undefined label|Illegal (break|continue)|already been declared|declared in an enclosing class|super' keyword"
+    "Undefined label|Illegal (break|continue|return statement)|already been declared|declared in an enclosing class|super' keyword"
     "|strict mode|Invalid regular expression:|new.target|[Dd]uplicate|Illegal 'use strict'|private field|constructor"
     "|is not defined in module|disallowed as a lexically bound name|deleted"
 )
@@ -316,14 +317,15 @@ def _node() -> _Process:
 
 
 def _reads_javascript(text: str) -> bool:
-    """Whether node reads a text as a module, or within a loop of a function, a generator, a method or a constructor.
+    """Whether node reads a text as a module, or within a loop of one, of a function, a method or a constructor.
 
     The labels and private names that it misses are declared.  Of a text with other early errors tree-sitter is asked.
     """
     if shutil.which("node") is None:
         return _tree_sitter("javascript")(text)
     errors = json.loads(_node()(json.dumps(text)))
-    return not errors or (any(map(_EARLY.search, errors)) and _tree_sitter("javascript")(text))
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")  # tree-sitter knows no other ends of lines
+    return not errors or (any(map(_EARLY.search, errors)) and _tree_sitter("javascript")(lines))
 
 
 WALKED: dict[str, dict[str, Any]] = {"c": {"preprocessor": False}}

@@ -24,8 +24,8 @@ __int128 __float128 __thread __builtin_va_arg __builtin_offsetof __builtin_types
 """
 _C_NO_ATTRIBUTES = """
 break case continue default do else enum for goto if return sizeof struct switch union while _Alignas _Alignof _Generic
-_Imaginary _Static_assert asm __asm __asm__ typeof __typeof __typeof__ __attribute __attribute__ __declspec __extension__
-__alignof__ __real__ __imag__ __func__ __builtin_va_arg __builtin_offsetof __builtin_types_compatible_p
+_Imaginary _Static_assert asm __asm __asm__ typeof __typeof __typeof__ __attribute __attribute__ __declspec
+__extension__ __alignof__ __real__ __imag__ __func__ __builtin_va_arg __builtin_offsetof __builtin_types_compatible_p
 """
 
 _GO_KEYWORDS = """
