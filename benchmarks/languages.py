@@ -150,7 +150,7 @@ LANGUAGES: dict[str, Language] = {
         for name, (corpus, reads) in programming.LANGUAGES.items()
     },
     **{
-        name: Language(corpus, reads, options, formal.IN_TOKENS.get(name))
+        name: Language(corpus, reads, options, formal.IN_TOKENS.get(name), formal.WALKED.get(name))
         for name, (corpus, reads, options) in formal.LANGUAGES.items()
     },
     **{
@@ -366,7 +366,7 @@ PARTS = ("acceptance", "refusal", "walks", "masks", "speed")
 def measure(name: str, tokenizer: Any, parts: Sequence[str], quick: bool, seconds: float) -> dict[str, Any]:
     """The figures of a language that are asked for; those of masks and speed need a tokenizer."""
     language = LANGUAGES[name]
-    corpus = list(language.corpus())
+    corpus = list(language.corpus()) if set(parts) - {"walks"} else []
     if quick:
         corpus = chosen(corpus, 60, 20_000)
     elif "acceptance" not in parts:

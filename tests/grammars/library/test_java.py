@@ -85,6 +85,7 @@ ALLOWED = [
 ]
 
 REFUSED = [
+    "class A { void f() { static class B { } } }",
     "class",
     "classA {}",
     "class A { int x }",
