@@ -62,9 +62,10 @@ _OR_BACKTICK: Ranges = (
     *((0x41, 0x5A), (0x5F, 0x7A), (0x80, 0xFF)),
 )
 
-# Signs of PostgreSQL's operators run together, but for a plus or minus sign behind such as are in SQL's standard.
+# Signs of PostgreSQL's operators run together, but for a plus or minus sign behind such as are in SQL's standard; what
+# begins with a slash is a comment, or may begin with another of them.
 _OPERATOR: Ranges = tuple((ord(sign), ord(sign)) for sign in sorted("!#%&*+-/<=>?@^`|~"))
-_OPERATOR_GOES_ON: Ranges = tuple(pair for pair in _OPERATOR if chr(pair[0]) not in "+-")
+_OPERATOR_GOES_ON: Ranges = tuple(pair for pair in _OPERATOR if chr(pair[0]) not in "+-/")
 _COLON: Ranges = ((0x3A, 0x3A),)
 _EQUALS: Ranges = ((0x3D, 0x3D),)
 

@@ -169,6 +169,7 @@ NEARBY = {
     "a call is missing that makes an object": ("new a.b = 1", "new a().b = 1"),
     "it is missing behind an increment": ("++new a.b", "++new a().b"),
     "it is missing before an optional part": ("new a?.b", "new a()?.b"),
+    "a line of the system is the first": ("\t#!node\n", "#!node\n"),
     "a new import": ("new import(a)", "new (import(a))"),
 }
 

@@ -148,6 +148,11 @@ NEARBY = {
         "signs run together behind a sign": ("UPDATE t SET a=-@b", "UPDATE t SET a=- @b"),
         "a star and a sign": ("SELECT (a).*=b", "SELECT (a).*-b"),
         "an operator has 63 signs": ("SELECT " + 63 * "=" + "~a", "SELECT " + 62 * "=" + "~a"),
+        "a comment behind signs": ("SELECT 2 !=/*1", "SELECT 2 !=/**/1, b </**/2, c <--\n3"),
+        "a strategy of partitions": (
+            "CREATE TABLE t () PARTITION BY a (b)",
+            "CREATE TABLE t () PARTITION BY range (b)",
+        ),
         "a colon and a sign": ("SELECT a[:=~b]", "SELECT a[: ~b]"),
         "a star is the last part": ("SELECT a.*.b", "SELECT a.b.*"),
         "a part NOT before LIKE": ("SELECT a.NOT LIKE b", "SELECT a NOT LIKE b"),
