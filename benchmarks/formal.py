@@ -137,4 +137,4 @@ LANGUAGES: dict[str, tuple[Callable[[], Texts], Callable[[str], bool], dict[str,
 IN_TOKENS: dict[str, dict[str, Any]] = {"smiles": {"rings": 6}}
 """Options over tokens: with all 100 numbers of rings, each token of digits leads to a state of its own."""
 WALKED: dict[str, dict[str, Any]] = {"xml": {"tags": {"note": ["date", "to"], "a": []}}}
-"""Options of grammars for random walks: with names of any kind, each token that ends one leads to a state of its own."""
+"""Options of grammars for random walks: with any names, each token that ends one leads to a state of its own."""
