@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-__all__ = ["IN_TOKENS", "LANGUAGES"]
+__all__ = ["IN_TOKENS", "LANGUAGES", "WALKED"]
 
 _LARGEST = 100_000  # bytes of a file
 _MOST = 2_000  # texts of a corpus
@@ -71,7 +71,7 @@ def _reads_xml(text: str) -> bool:
         try:
             etree.fromstring(text.encode(), etree.XMLParser(resolve_entities=False, load_dtd=False))
         except etree.XMLSyntaxError as error:
-            return "Namespace" in str(error) or "QName" in str(error)
+            return any(about in str(error) for about in ("Namespace", "QName", "colons are forbidden"))
     return True
 
 
@@ -136,3 +136,5 @@ LANGUAGES: dict[str, tuple[Callable[[], Texts], Callable[[str], bool], dict[str,
 }
 IN_TOKENS: dict[str, dict[str, Any]] = {"smiles": {"rings": 6}}
 """Options over tokens: with all 100 numbers of rings, each token of digits leads to a state of its own."""
+WALKED: dict[str, dict[str, Any]] = {"xml": {"tags": {"note": ["date", "to"], "a": []}}}
+"""Options of grammars for random walks: with any names, each token that ends one leads to a state of its own."""

@@ -1,6 +1,6 @@
 """Grammars of the library against real files and the languages' own parsers, and what they cost.
 
-    python benchmarks/languages.py [NAME …] [--tokenizer DIR] [--parts PART …] [--quick] [--json FILE]
+    python benchmarks/languages.py [NAME …] [--tokenizer DIR] [--parts PART …] [--quick] [--seconds S] [--json FILE]
 
 For each language of `LANGUAGES`, on the files of its corpus that its own parser reads:
 
@@ -11,6 +11,8 @@ For each language of `LANGUAGES`, on the files of its corpus that its own parser
 - with a tokenizer: how many masks at random places of files are what reading every token on its own gives; the time to
   the first mask of a new constraint, and the times of mask + accept, token by token, of a first pass over the files and
   of a second one, when the constraint has read them before.
+
+With `--seconds`, walks and masks end after so long each, and their counts say how many there were.
 
 llguidance is measured on the same tokens where it is installed and the language gives it a Lark grammar.
 """
@@ -148,7 +150,7 @@ LANGUAGES: dict[str, Language] = {
         for name, (corpus, reads) in programming.LANGUAGES.items()
     },
     **{
-        name: Language(corpus, reads, options, formal.IN_TOKENS.get(name))
+        name: Language(corpus, reads, options, formal.IN_TOKENS.get(name), formal.WALKED.get(name))
         for name, (corpus, reads, options) in formal.LANGUAGES.items()
     },
     **{
@@ -240,6 +242,15 @@ def refusal(
     return {"mutated files": met, "refused, %": 100 * (1 - len(wrong) / met), "allowed": wrong[:20]}
 
 
+def within(seconds: float, items: Iterable[Any]) -> Iterator[Any]:
+    """The items that are begun within so many seconds."""
+    end = time.monotonic() + seconds
+    for item in items:
+        yield item
+        if time.monotonic() >= end:
+            return
+
+
 def walks(texts: Iterable[str], reads: Callable[[str], bool]) -> dict[str, Any]:
     """How many texts, drawn at random from the grammar, the parser reads, with the first that it does not."""
     drawn = list(texts)
@@ -258,16 +269,18 @@ def byte_walks(compiled: Any, count: int) -> Iterator[str]:
         yield random_text(compiled.matcher(), random.Random(seed), 10 + seed % 200).decode()
 
 
-def exactness(compiled: Any, texts: list[tuple[str, str]], count: int) -> dict[str, Any]:
+def exactness(compiled: Any, texts: list[tuple[str, str]], count: int, seconds: float = float("inf")) -> dict[str, Any]:
     """At `count` random places of files, whether the mask has the tokens that can be read one by one, and no others."""
-    index, draw, wrong = compiled.index, random.Random(2), []
+    index, draw, wrong, places = compiled.index, random.Random(2), [], 0
     bitmask = constrain.allocate_token_bitmask(1, index.vocab_size)
-    for _ in range(count):
+    for _ in within(seconds, range(count)):
         name, text = draw.choice(texts)
         data = text.encode()
         place = draw.randrange(len(data) + 1)
         matcher = compiled.matcher()
+        places += 1
         if not matcher.accept_text(data[:place]):
+            wrong.append([name, place])
             continue
         matcher.fill_next_token_bitmask(bitmask)
         masked = np.flatnonzero(np.unpackbits(bitmask.view(np.uint8), bitorder="little")[: index.vocab_size])
@@ -275,7 +288,7 @@ def exactness(compiled: Any, texts: list[tuple[str, str]], count: int) -> dict[s
         read = {token for token in range(index.vocab_size) if engine.after_token(number, token)}
         if set(masked.tolist()) != read | (set(index.end_tokens) if matcher.is_accepting else set()):
             wrong.append([name, place])
-    return {"places": count, "equal, %": 100 * (1 - len(wrong) / count), "other": wrong}
+    return {"places": places, "equal, %": 100 * (1 - len(wrong) / places), "other": wrong}
 
 
 def percentiles(times: list[float]) -> dict[str, float]:
@@ -350,10 +363,10 @@ def words_of(name: str) -> str:
 PARTS = ("acceptance", "refusal", "walks", "masks", "speed")
 
 
-def measure(name: str, tokenizer: Any, parts: Sequence[str], quick: bool) -> dict[str, Any]:
+def measure(name: str, tokenizer: Any, parts: Sequence[str], quick: bool, seconds: float) -> dict[str, Any]:
     """The figures of a language that are asked for; those of masks and speed need a tokenizer."""
     language = LANGUAGES[name]
-    corpus = list(language.corpus())
+    corpus = list(language.corpus()) if set(parts) - {"walks"} else []
     if quick:
         corpus = chosen(corpus, 60, 20_000)
     elif "acceptance" not in parts:
@@ -380,12 +393,12 @@ def measure(name: str, tokenizer: Any, parts: Sequence[str], quick: bool) -> dic
         drawn = (
             byte_walks(compiled, count) if tokenizer is None else token_walks.walks(compiled, words_of(grammar), count)
         )
-        figures["walks"] = walks(drawn, language.reads)
+        figures["walks"] = walks(within(seconds, drawn), language.reads)
     if texts and tokenizer is not None and {"masks", "speed"}.intersection(parts):
         compiled = constrain.compile(constrain.grammar(grammar, **in_tokens), index)
         allowed = [pair for pair in chosen(texts, 10 if quick else 60, 20_000) if compiled.accepts(pair[1])]
         if "masks" in parts:
-            figures["masks"] = exactness(compiled, allowed, 20 if quick else 500)
+            figures["masks"] = exactness(compiled, allowed, 20 if quick else 500, seconds)
         if "speed" in parts:
             encoded = [tokenizer.encode(text, add_special_tokens=False) for _, text in allowed]
             figures["speed"] = speed(grammar, in_tokens, index, encoded)
@@ -416,6 +429,9 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="the folder of a tokenizer")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what is measured; by default all")
     parser.add_argument("--quick", action="store_true", help="60 small files, 100 mutations, 50 walks")
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), metavar="S", help="the most for walks, and for masks"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     options = parser.parse_args()
     unknown = set(options.names) - set(LANGUAGES)
@@ -428,7 +444,7 @@ def main() -> None:
         tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
     figures = {}
     for name in options.names or LANGUAGES:
-        figures[name] = measure(name, tokenizer, options.parts, options.quick)
+        figures[name] = measure(name, tokenizer, options.parts, options.quick, options.seconds)
         show(name, figures[name])
     if options.json:
         machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}

@@ -40,7 +40,7 @@ _WHITE_SPACE = {
 }
 _WHITE_SPACE |= {"BLOCK_COMMENT_", "DIRECTIVE_", "REST_OF_LINE__", "_ONCE", "_within", "_end_of_line", "_directive"}
 _WHITE_SPACE |= {"space", "space_behind_slash", "gap", "line", "last"}
-_OPERATORS = '(OPERATOR | "+" | "-" | "/") PREFIX*'
+_OPERATORS = '(OPERATOR | "+" | "-" | "/")'
 
 # Grammars
 
@@ -83,7 +83,7 @@ def java_text() -> str:
     """Java with any modifiers, each a lexeme."""
     start = 'package? import* (type_declaration | ";")*'
     modifier = '_MODIFIER | "sealed" | "non-sealed"'
-    changed = {"start": start, "binary": _OPERATORS, "MODIFIERS_": modifier}
+    changed = {"start": start, "binary": f"{_OPERATORS} PREFIX*", "MODIFIERS_": modifier}
     text = without_white_space("java", (_SPACES, *_COMMENTS), changed)
     kept = [
         line
@@ -96,7 +96,7 @@ def java_text() -> str:
 def c_text() -> str:
     """C with directives as white space."""
     directives = r"/#([^\n\\]|\\\r?\n|\\)*/"
-    changed = {"start": "external*", "binary": _OPERATORS, "NAME_": "/[A-Za-z_$][A-Za-z0-9_$]*/"}
+    changed = {"start": "external*", "operation": f"{_OPERATORS} unary", "NAME_": "/[A-Za-z_$][A-Za-z0-9_$]*/"}
     return without_white_space("c", (_SPACES, r"/\\\r?\n/", *_COMMENTS, directives), changed)
 
 

@@ -22,7 +22,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -109,14 +109,74 @@ def _with_types(text: str) -> str:
         if node.type == "type_identifier" or (node.type == "identifier" and _is_called_outside(node)):
             places.append((node.start_byte, node.end_byte))
     for start, end in sorted(places, reverse=True):
-        data = data[:start] + b"T__" + data[end:]
-    return "typedef int T__;" + data.decode()
+        data = data[:start] + _TYPE + data[end:]
+    return data.decode()
+
+
+_TYPE_IS_MISSING = re.compile(
+    "unknown type name|expected (specifier-qualifier-list|declaration specifiers.*) before"
+    "|‘asm’ or ‘__attribute__’ before"  # the declarations of parameters may begin there
+)
+_TYPE = b"T__"
+_NAME = rb"([\w$\x80-\xff]+)"
+_NAMES = re.compile(_NAME)
+_PERHAPS_TYPES = (
+    re.compile(rb"\(\s*" + _NAME + rb"\s*\)?\s*\Z"),  # a cast, or a type that stands alone
+    re.compile(_NAME + rb"\s*\(?\s*\Z"),  # what looks like a call, and is a declaration with brackets, or without
+)
+_NO_TYPE = frozenset(
+    b"""T__ asm auto break case const continue default do else enum extern for goto if inline register restrict return
+    sizeof static struct switch typedef union volatile while __asm __asm__ __attribute __attribute__ __const __const__
+    __inline __inline__ __restrict __restrict__ __volatile __volatile__""".split()
+)
+_TRIES = 20
 
 
 def _gcc_reads(text: str) -> bool:
-    command = ["gcc", "-fsyntax-only", "-w", "-fmax-errors=0", "-undef", "-D__declspec(x)=", "-x", "c", "-"]
-    done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
-    return not _SYNTAX.search(done.stderr.decode(errors="replace"))
+    """Whether gcc finds no error of syntax, when names are types where it says that one is missing, or may mean it."""
+    data = b"typedef int %s;" % _TYPE + text.encode().replace(b"\r", b" ")  # so that lines are counted alike
+    for _ in range(_TRIES):
+        every = _gcc_finds(data)
+        found = [(message, place) for message, place in every if _SYNTAX.search(message)]
+        if not found:
+            return True
+        data = _with_lengths(data, [place for message, place in every if "[*]" in message])
+        places = [place for message, place in every if _TYPE_IS_MISSING.search(message)]
+        names = _not_types(_NAMES.match(data, place) for place in places)
+        inner = [place for _, place in found if data[:place].rstrip().endswith(b"(")]
+        names = names or _not_types(_NAMES.match(data, place) for place in inner)
+        names = names or _not_types(perhaps.search(data, 0, place) for _, place in found for perhaps in _PERHAPS_TYPES)
+        if not names and not any("[*]" in message for message, _ in every):
+            return False
+        for start, end in sorted(names, reverse=True):
+            data = data[:start] + _TYPE + data[end:]
+    return False
+
+
+def _with_lengths(data: bytes, places: list[int]) -> bytes:
+    """The text with ``[1]`` for ``[*]``, behind which gcc reads on only within parameters."""
+    for place in places:
+        data = data[:place] + data[place:].replace(b"*", b"1", 1)
+    return data
+
+
+def _not_types(found: Iterable[re.Match[bytes] | None]) -> set[tuple[int, int]]:
+    """Where there are names but the one that is a type already."""
+    return {match.span(1) for match in found if match is not None and match[1] not in _NO_TYPE}
+
+
+def _gcc_finds(data: bytes) -> list[tuple[str, int]]:
+    """Errors, and where they are, counted in bytes."""
+    options = ["-fsyntax-only", "-w", "-fmax-errors=0", "-fdiagnostics-format=json", "-undef", "-D__declspec(x)="]
+    done = subprocess.run(["gcc", *options, "-x", "c", "-"], input=data, capture_output=True, check=False)
+    reports = [line for line in done.stderr.decode(errors="replace").splitlines() if line.startswith("[")]
+    starts = [0, *(place + 1 for place, byte in enumerate(data) if byte == 0x0A)]
+    found = []
+    for each in json.loads(reports[0]) if reports else []:
+        if each["kind"].endswith("error") and each["locations"]:
+            caret = each["locations"][0]["caret"]
+            found.append((each["message"], starts[caret["line"] - 1] + caret["byte-column"] - 1))
+    return found
 
 
 def _reads_c(text: str) -> bool:
@@ -219,6 +279,7 @@ const vm = require('vm');
 const loop = (labels, text) => `${labels} for (;;) {${text}\\n}`;
 const kinds = [
   (text, fields, labels) => new vm.SourceTextModule(text),
+  (text, fields, labels) => new vm.SourceTextModule(loop(labels, text)),
   (text, fields, labels) => new vm.Script(`(function () { ${loop(labels, text)} })`),
   (text, fields, labels) => new vm.Script(`({ async *m() { ${loop(labels, text)} } })`),
   (text, fields, labels) => new vm.Script(`(class extends A { ${fields} async *m() { ${loop(labels, text)} } })`),
@@ -244,9 +305,9 @@ const lines = require('readline').createInterface({ input: process.stdin });
 lines.on('line', line => console.log(JSON.stringify(verdicts(JSON.parse(line)))));
 """
 _EARLY = re.compile(
-    "Undefined label|Illegal (break|continue)|already been declared|declared in an enclosing class|super' keyword"
-    "|strict mode|Invalid regular expression:|new.target|[Dd]uplicate|Illegal 'use strict'|private field|constructor"
-    "|is not defined in module|disallowed as a lexically bound name|deleted"
+    "Undefined label|Illegal (break|continue|return statement)|already been declared|declared in an enclosing class"
+    "|super' keyword|strict mode|Invalid regular expression:|new.target|[Dd]uplicate|Illegal 'use strict'|private field"
+    "|constructor|is not defined in module|disallowed as a lexically bound name|deleted"
 )
 
 
@@ -256,14 +317,15 @@ def _node() -> _Process:
 
 
 def _reads_javascript(text: str) -> bool:
-    """Whether node reads a text as a module, or within a loop of a function, a generator, a method or a constructor.
+    """Whether node reads a text as a module, or within a loop of one, of a function, a method or a constructor.
 
     The labels and private names that it misses are declared.  Of a text with other early errors tree-sitter is asked.
     """
     if shutil.which("node") is None:
         return _tree_sitter("javascript")(text)
     errors = json.loads(_node()(json.dumps(text)))
-    return not errors or (any(map(_EARLY.search, errors)) and _tree_sitter("javascript")(text))
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")  # tree-sitter knows no other ends of lines
+    return not errors or (any(map(_EARLY.search, errors)) and _tree_sitter("javascript")(lines))
 
 
 WALKED: dict[str, dict[str, Any]] = {"c": {"preprocessor": False}}

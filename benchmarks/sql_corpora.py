@@ -70,14 +70,37 @@ def _reads_statement(text: str) -> bool:
 
 
 def reads_postgresql(text: str) -> bool:
-    """Whether PostgreSQL's parser reads the text."""
+    """Whether PostgreSQL's parser reads the text.
+
+    Comments are blanks to PostgreSQL, but pglast does not see ``NOT LIKE`` in ``NOT /* … */ LIKE``, and other pairs of
+    words likewise: so what it refuses is read without comments, too.
+    """
+    pglast: Any = importlib.import_module("pglast")
+
+    def reads(text: str) -> bool:
+        try:
+            pglast.parse_sql(text)
+        except (pglast.parser.ParseError, UnicodeEncodeError, ValueError):
+            return False
+        return True
+
+    return reads(text) or ((plain := _without_comments(text)) != text and reads(plain))
+
+
+def _without_comments(text: str) -> str:
+    """A text with blanks for what PostgreSQL's lexer takes for comments; what it does not read as it is."""
     pglast: Any = importlib.import_module("pglast")
 
     try:
-        pglast.parse_sql(text)
+        tokens = pglast.parser.scan(text)
     except (pglast.parser.ParseError, UnicodeEncodeError, ValueError):
-        return False
-    return True
+        return text
+    parts, end = [], 0
+    for token in tokens:
+        if token.name in ("SQL_COMMENT", "C_COMMENT"):
+            parts += [text[end : token.start], " "]
+            end = token.end + 1
+    return "".join([*parts, text[end:]])
 
 
 def _bare(text: str) -> str:

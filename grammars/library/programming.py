@@ -22,6 +22,11 @@ asm __asm __asm__ typeof __typeof __typeof__ __attribute __attribute__ __extensi
 __volatile __volatile__ __restrict __restrict__ __inline __inline__ __signed__ __complex__ __alignof__ __real__ __imag__
 __int128 __float128 __thread __builtin_va_arg __builtin_offsetof __builtin_types_compatible_p
 """
+_C_NO_ATTRIBUTES = """
+break case continue default do else enum for goto if return sizeof struct switch union while _Alignas _Alignof _Generic
+_Imaginary _Static_assert asm __asm __asm__ typeof __typeof __typeof__ __attribute __attribute__ __declspec
+__extension__ __alignof__ __real__ __imag__ __func__ __builtin_va_arg __builtin_offsetof __builtin_types_compatible_p
+"""
 
 _GO_KEYWORDS = """
 break case chan const continue default defer else fallthrough for func go goto if import interface map package range
@@ -100,6 +105,7 @@ def _language(
         "NAME_IN_LINE": reserved,
         "TYPE_NAME": _without(f"{keywords} {no_types} var"),
     }
+    allowed["ATTRIBUTE_NAME"] = _without(_C_NO_ATTRIBUTES)
     allowed["NAME_OF_TYPE_"] = _without(f"{keywords} {no_types}")
     known: dict[int, ir.Terminal] = {}
 

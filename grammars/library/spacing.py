@@ -47,6 +47,7 @@ class Layout:
                change nothing
     around     whether space may also stand before the first lexeme and behind the last
     comment    a comment; None: there are none
+    last       a comment that only the end of the text ends; where there are comments, and space around the text
     """
 
     space: Regular | None
@@ -54,6 +55,7 @@ class Layout:
     brackets: Mapping[str, Bracket] = field(default_factory=dict)
     around: bool = False
     comment: Regular | None = None
+    last: Regular | None = None
 
 
 _State = frozenset[int]
@@ -107,18 +109,34 @@ class _Spacing:
         place: _Place = (space, frozenset() if self._layout.around else None)
         self._ends[start, place] = set()
         self._find_ends()
-        whole: ir.Expression = ir.Alternation(
-            tuple(self._reference((start, place), end) for end in self._ends[start, place])
-        )
-        if self._layout.around and space is not None:
-            last = [] if self._comment is None else [ir.Repeat(ir.Reference(_COMMENTS), 0, 1)]
-            whole = ir.Sequence((whole, *last, ir.Repeat(ir.Terminal(space), 0, 1)))
-        rules: dict[str, ir.Expression] = {start: whole, **self._comments()}
+        grouped: dict[bool, list[ir.Expression]] = {}
+        for end in self._ends[start, place]:
+            grouped.setdefault(self._comments_apart(end), []).append(self._reference((start, place), end))
+        ways = [ir.Sequence((ir.Alternation(tuple(ends)), *self._behind(apart))) for apart, ends in grouped.items()]
+        rules: dict[str, ir.Expression] = {start: ir.Alternation(tuple(ways)), **self._comments()}
         for (name, before), ends in self._ends.items():
             for after, expression in self._copies(self._grammar.rules[name], before).items():
                 if after in ends:
                     rules[self._reference((name, before), after).name] = expression
         return ir.Grammar(start, rules, source=self._grammar.source)
+
+    def _comments_apart(self, state: _State) -> bool:
+        return self._comment is not None and bool(state & self._boundaries.of(self._comment)[0])
+
+    def _behind(self, apart: bool) -> tuple[ir.Expression, ...]:
+        """What may stand behind the last lexeme, from which comments are kept apart or not."""
+        space = self._layout.space
+        if not self._layout.around or space is None:
+            return ()
+        blanks, comments = ir.Terminal(space), ir.Reference(_COMMENTS_APART if apart else _COMMENTS)
+        anything = () if self._comment is None else (ir.Repeat(comments, 0, 1),)
+        if self._layout.last is None:
+            return *anything, ir.Repeat(blanks, 0, 1)
+        last = ir.Repeat(ir.Terminal(self._layout.last, "LAST_COMMENT"), 0, 1)
+        if not apart:
+            return *anything, ir.Repeat(blanks, 0, 1), last
+        something = ir.Alternation((blanks, ir.Sequence((comments, ir.Repeat(blanks, 0, 1)))))
+        return (ir.Repeat(ir.Sequence((something, last)), 0, 1),)
 
     def _find_ends(self) -> None:
         """The states after each copy of a rule, as a least fixed point over the copies that are reached."""
@@ -153,7 +171,7 @@ class _Spacing:
         space, state = place
         if space is None or state is None:
             return terminal
-        comment_apart = self._comment is not None and bool(state & self._boundaries.of(self._comment)[0])
+        comment_apart = self._comments_apart(state)
         key = id(terminal), space, bool(state & self._boundaries.of(terminal)[0]), comment_apart
         if key not in self._terminals:
             optional = _behind(Repetition(space, 0, 1), terminal)

@@ -1,6 +1,6 @@
 """SQL: three dialects, queries or all statements, with names free or those of a database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
@@ -12,6 +12,7 @@ from constrain.grammars.library import sql_words
 from constrain.grammars.library.sources import source, space
 from constrain.grammars.library.spacing import Layout, spaced
 from constrain.grammars.library.sql_beginnings import shared_beginnings
+from constrain.grammars.library.sql_brackets import clauses_once
 from constrain.grammars.library.sql_exact import running_queries
 from constrain.grammars.library.sql_names import any_case, fixed_functions, fixed_names
 from constrain.grammars.library.sql_schema import Tables, tables_of
@@ -36,6 +37,8 @@ class _Dialect:
     ends     what ends a comment behind ``--``
     block    a comment that may have several lines
     folds    whether a name without quotes is read in small letters
+    apart    what else must be kept apart
+    changed  rules that the grammar's file has in part
     """
 
     source: str
@@ -45,6 +48,8 @@ class _Dialect:
     ends: str = r"\n\r"
     block: str = _FLAT_BLOCK
     folds: bool = False
+    apart: tuple[tuple[Ranges, Ranges], ...] = ()
+    changed: Callable[[Mapping[str, ir.Expression]], dict[str, ir.Expression]] = dict
 
 
 _WORD_OR_QUOTE: Ranges = ((0x22, 0x22), (0x27, 0x27), (0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
@@ -56,6 +61,13 @@ _OR_BACKTICK: Ranges = (
     *((0x22, 0x22), (0x24, 0x24), (0x27, 0x27), (0x30, 0x39)),
     *((0x41, 0x5A), (0x5F, 0x7A), (0x80, 0xFF)),
 )
+
+# Signs of PostgreSQL's operators run together, but for a plus or minus sign behind such as are in SQL's standard; what
+# begins with a slash is a comment, or may begin with another of them.
+_OPERATOR: Ranges = tuple((ord(sign), ord(sign)) for sign in sorted("!#%&*+-/<=>?@^`|~"))
+_OPERATOR_GOES_ON: Ranges = tuple(pair for pair in _OPERATOR if chr(pair[0]) not in "+-/")
+_COLON: Ranges = ((0x3A, 0x3A),)
+_EQUALS: Ranges = ((0x3D, 0x3D),)
 
 _DIALECTS = {
     "common": _Dialect("sql", _WORD_OR_QUOTE, blanks=((0x09, 0x0A), (0x20, 0x20))),
@@ -70,9 +82,12 @@ _DIALECTS = {
             "FUNCTION_WORD": sql_words.POSTGRESQL_FUNCTIONS,
             "LABEL_WORD": sql_words.POSTGRESQL_LABELS,
             "TARGET_WORD": sql_words.POSTGRESQL + "SET",
+            "PART_WORD": "NOT",  # before LIKE, IN and the like PostgreSQL's lexer makes another word of it
             "WINDOW_WORD": sql_words.POSTGRESQL + "PARTITION RANGE ROWS GROUPS",
         },
         folds=True,
+        apart=((_OPERATOR, _OPERATOR_GOES_ON), (_COLON, _EQUALS)),
+        changed=clauses_once,
     ),
 }
 
@@ -126,7 +141,7 @@ def sql(
     if _STATEMENTS[statements] not in base.rules:
         raise GrammarError(f"the dialect {dialect!r} has queries only, no statements={statements!r}")
     word = _word(base)
-    rules = {**base.rules, base.start: ir.Reference(_STATEMENTS[statements])}
+    rules = {**about.changed(base.rules), base.start: ir.Reference(_STATEMENTS[statements])}
     if functions is not None:
         rules["function"] = fixed_functions([*_AGGREGATES, *functions], word)
     if tables is not None:
@@ -146,16 +161,15 @@ def _exact_syntax(max_space: int | None) -> ir.Grammar:
 
 def _laid_out(grammar: ir.Grammar, about: _Dialect, *, comments: bool, max_space: int | None) -> ir.Grammar:
     """The grammar with white space and comments."""
-    apart = ((about.near, about.near), (_MINUS, _MINUS))
+    apart = ((about.near, about.near), (_MINUS, _MINUS), *about.apart)
     blanks = space(about.blanks, max_space)
     if not comments:
         return spaced(grammar, Layout(blanks, apart))
     if max_space is not None:
         raise GrammarError("max_space is for SQL without comments")
     comment = regex_language(rf"--[^{about.ends}\x00]*[{about.ends}]|{about.block}")
-    made = spaced(grammar, Layout(blanks, apart, around=True, comment=comment))
-    last = ir.Repeat(ir.Terminal(regex_language(rf"--[^{about.ends}\x00]*"), "LAST_COMMENT"), 0, 1)
-    return replace(made, rules={**made.rules, made.start: ir.Sequence((made.rules[made.start], last))})
+    last = regex_language(rf"--[^{about.ends}\x00]*")
+    return spaced(grammar, Layout(blanks, apart, around=True, comment=comment, last=last))
 
 
 def _with_words(grammar: ir.Grammar, words: Mapping[str, str]) -> ir.Grammar:

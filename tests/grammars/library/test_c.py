@@ -137,7 +137,31 @@ REFUSED = [
     "int *inline a;",
     "int —;",
     "int a _Alignas(8);",
+    "enum {} a;",
 ]
+
+
+# By what random walks found: what neither parser reads, and beside it what is to be allowed all the same.
+NEARBY = {
+    "a name and asm": ('int a() = 1, basm("") = 2;', 'int a() = 1, b asm("") = 2;'),
+    "a name and an attribute": ("int a() = 1, b__attribute__((x)) = 2;", "int a() = 1, b __attribute__((x)) = 2;"),
+    "a length of bits and an attribute": (
+        "struct { int a : 3__attribute__((x)); }; auto b;",
+        "struct { int a : 3 __attribute__((x)); }; auto b;",
+    ),
+    "__extension__ behind a type": ("int a = (int __extension__)1; auto b;", "int a = __extension__ (int)1; auto b;"),
+    "the address of an address": ("int a = 1 = &&b.c;", "int a = 1 = &b.c;"),
+    "the address of a label": ("int a = 1 = &&&b;", "int a = 1 = &&b;"),
+    "static without a length": (
+        "void f(int *a[static]); auto b;",
+        "void f(int *a[static const 3], int b[const]); auto b;",
+    ),
+    "operands of asm outside": ('asm("" : ); auto b;', 'asm(""); auto b;'),
+    "an attribute that is a keyword": ("a __attribute__((sizeof)); auto b;", "a __attribute__((const)); auto b;"),
+    "an attribute of two names": ("a __attribute__((_::a));", "a __attribute__((_));"),
+    "a comment that goes on": ("int a //\\\n;", "int a //\\\n\n;"),
+    "an array with a body": ("int (a)[]{} auto b;", "int (*(a)())[]{} auto b;"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +199,18 @@ def test_programs(text: str, c: CompiledConstraint) -> None:
 def test_what_is_no_program(text: str, c: CompiledConstraint) -> None:
     """Errors of syntax."""
     assert not c.accepts(text)
+
+
+@pytest.mark.parametrize("what", NEARBY)
+def test_what_random_walks_found(what: str, c: CompiledConstraint) -> None:
+    """Smallest texts, and what is beside them."""
+    assert [c.accepts(text) for text in NEARBY[what]] == [False, True]
+
+
+@pytest.mark.parametrize("what", NEARBY)
+def test_the_parsers_on_what_random_walks_found(what: str, reads: Judge) -> None:
+    """They say the same; ``auto b;`` is none to tree-sitter, so that it is gcc's word that counts."""
+    assert [reads(text) for text in NEARBY[what]] == [False, True]
 
 
 def test_the_sample(c: CompiledConstraint) -> None:

@@ -56,6 +56,7 @@ public abstract sealed class Shape<T extends Comparable<? super T> & Cloneable> 
 '''
 
 ALLOWED = [
+    "class A { void f() { for (final @B int a[] : c) ; for (@B final int[] a : c) ; for (d.e<f> a : c) ; } }",
     "",
     ";",
     "class A{}",
@@ -85,6 +86,9 @@ ALLOWED = [
 ]
 
 REFUSED = [
+    "class A { void f() { static class B { } } }",
+    "class A { void f() { for (int a = b : c) ; } }",
+    "class A { void f() { for (int a, b : c) ; } }",
     "class",
     "classA {}",
     "class A { int x }",

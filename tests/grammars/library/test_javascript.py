@@ -161,6 +161,18 @@ REFUSED = [
     "x = a\n/b/",
 ]
 
+# By what random walks found: what node does not read, and beside it what is to be allowed all the same.
+NEARBY = {
+    "a constant without a value": ("const a, b = () => {}\n", "let a, b = () => {}\n"),
+    "a private method of an object": ("({ #a() {} })", "(class { #a() {} })"),
+    "a private name in a pattern": ("const { #a: b } = c", "const { a: b } = c"),
+    "a call is missing that makes an object": ("new a.b = 1", "new a().b = 1"),
+    "it is missing behind an increment": ("++new a.b", "++new a().b"),
+    "it is missing before an optional part": ("new a?.b", "new a()?.b"),
+    "a line of the system is the first": ("\t#!node\n", "#!node\n"),
+    "a new import": ("new import(a)", "new (import(a))"),
+}
+
 BEYOND = ["f() = a", "x = 08", "a <!--b", "/a/gv"]
 """What node reads all the same, for old pages, or of a later edition."""
 
@@ -211,6 +223,13 @@ def test_node_agrees_on_the_lists() -> None:
     """What is allowed here, node reads; what is not, it does not."""
     assert [text for text, read in zip(ALLOWED, node(ALLOWED), strict=True) if not read] == []
     assert [text for text, read in zip(REFUSED, node(REFUSED), strict=True) if read] == []
+    assert [node(list(NEARBY[what])) for what in NEARBY] == [[False, True]] * len(NEARBY)
+
+
+@pytest.mark.parametrize("what", NEARBY)
+def test_what_random_walks_found(what: str, javascript: CompiledConstraint) -> None:
+    """Smallest texts, and what is beside them."""
+    assert [javascript.accepts(text) for text in NEARBY[what]] == [False, True]
 
 
 def test_the_sample(javascript: CompiledConstraint) -> None:
