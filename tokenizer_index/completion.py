@@ -48,7 +48,6 @@ from constrain.grammars.automata.store import (
     MEMO_B,
     MEMO_C,
     OK,
-    OUT_OF_WORK,
     STATUS,
     argument,
     at,
@@ -86,7 +85,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "ed00d2c72652d15e"
+KERNELS = "1c638e154475cd67"
 
 # Memo cells of a configuration.
 LEFT_FOR_SURE = MEMO_A  # length of its completion, when that has been found
@@ -494,12 +493,15 @@ def _nearest(m: Memory, configuration: int) -> tuple[int, int]:
     return best, least
 
 
-_LONGEST_DESCENT = 1 << 18
+_LONGEST_DESCENT = 1 << 15  # cells of the stack, two a symbol
 
 
 @inner
 def _descend(m: Memory, configuration: int) -> bool:
-    """Find a completion by going where least seems to be left, which need not make it the shortest."""
+    """Find a completion by going where least seems to be left, which need not make it the shortest; False if none is.
+
+    What seems to be left is a lower bound, and may stay the same however far one goes.
+    """
     position = height(m)
     here = configuration
     while m[STATUS] == OK and left_at_least(m, here) > 0 and memo(m, here, LEFT_FOR_SURE) < 0:
@@ -514,8 +516,9 @@ def _descend(m: Memory, configuration: int) -> bool:
         push(m, here)
         push(m, symbol)
         here = config_step(m, here, symbol)
-        if height(m) - position > _LONGEST_DESCENT and m[STATUS] == OK:
-            m[STATUS] = OUT_OF_WORK
+        if height(m) - position > _LONGEST_DESCENT:  # it may go on so for ever
+            cut(m, position)
+            return False
     _keep_path(m, here, position)
     return m[STATUS] == OK
 

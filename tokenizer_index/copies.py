@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from constrain.grammars.automata._jit import kernel, memory_at
 
-KERNELS = "ed00d2c72652d15e"
+KERNELS = "1c638e154475cd67"
 
 
 @kernel

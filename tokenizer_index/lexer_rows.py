@@ -31,7 +31,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["load_lexer_row"]
 
-KERNELS = "ed00d2c72652d15e"
+KERNELS = "1c638e154475cd67"
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
 

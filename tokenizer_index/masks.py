@@ -13,7 +13,6 @@ says UNSURE.  Each such token is read once more from the beginning.
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from constrain.grammars.automata._jit import Memory, inner, kernel, memory_at, words_at
 from constrain.grammars.automata.expand import transitions
@@ -29,9 +28,7 @@ from constrain.grammars.automata.nodes import (
     nullable,
 )
 from constrain.grammars.automata.store import (
-    MEMO_A,
     MEMO_B,
-    NEEDS_LEXER_ROW,
     OK,
     STATUS,
     WORK,
@@ -46,7 +43,6 @@ from constrain.grammars.automata.store import (
     length_of,
     memo,
     push,
-    put,
     recall,
     remember,
     store_stack,
@@ -54,12 +50,12 @@ from constrain.grammars.automata.store import (
 from constrain.tokenizer_index.branches import push_branches, runs_long, without_far_bound
 from constrain.tokenizer_index.configurations import ACCEPTING, DOUBTFUL, UNSURE, config_step, flags_of, is_live
 from constrain.tokenizer_index.lexer import UNKNOWN
+from constrain.tokenizer_index.lexer_masks import add_lexer_rows
 from constrain.tokenizer_index.parser import (
     CONFIGURATION,
     ENDS,
     KEYED_TEXT,
     LEXER,
-    LEXER_ROW,
     first_lexer,
     go_to,
     push_item,
@@ -72,15 +68,12 @@ from constrain.tokenizer_index.tables import (
     CAPTURE,
     KEYED,
     LONGEST_MATCH,
-    NEEDED_LEXER_ROW,
     SEARCHES,
     START,
     TERMINAL_FLAGS,
     terminal_cell,
 )
 from constrain.tokenizer_index.view import (
-    CHILD_OFFSETS,
-    CHILDREN,
     DEPTH,
     END_COUNT,
     END_TOKENS,
@@ -99,85 +92,14 @@ from constrain.tokenizer_index.view import (
     WORDS,
     clear_bit,
     has_bit,
-    set_all,
     set_bit,
 )
+from constrain.tokenizer_index.walks import first_bytes_of, walk
 
-KERNELS = "ed00d2c72652d15e"
+KERNELS = "1c638e154475cd67"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
-
-
-@inner
-def _first_bytes(m: Memory, configuration: int) -> npt.NDArray[np.bool_]:
-    """Which bytes the lexers of a configuration go on with: all that may come next, and perhaps others."""
-    found = np.zeros(256, np.bool_)
-    for i in range(0, length_of(m, configuration), 3):
-        lexer = argument(m, configuration, i + 1)
-        if lexer == 0:
-            lexer = first_lexer(m, argument(m, configuration, i))
-        for j in range(1, length_of(m, lexer), 3):
-            node = argument(m, lexer, j)
-            start = transitions(m, node) if memo(m, node, MEMO_A) < 0 else memo(m, node, MEMO_A)
-            for k in range(start, start + 3 * memo(m, node, MEMO_B), 3):
-                for symbol in range(m[k], min(m[k + 1], 255) + 1):
-                    found[symbol] = True
-    return found
-
-
-@inner
-def _no_bytes() -> npt.NDArray[np.bool_]:
-    return np.empty(0, np.bool_)
-
-
-@inner
-def walk(m: Memory, start: int, root: int, view: Memory, mask: Memory, doubts: Memory) -> None:
-    """Allow the tokens below trie node `root` that may be read from configuration `start`.
-
-    `doubts` is a mask too, of tokens that cannot be decided here; its last word says whether there are any.  Trie
-    nodes that are to be visited wait in `pending`, each with the configuration there and whether it is unsure.
-    """
-    trie = memory_at(view[TRIE])
-    offsets, children = memory_at(view[CHILD_OFFSETS]), memory_at(view[CHILDREN])
-    pending = np.empty(64, np.int64)
-    pending[0], pending[1], pending[2] = root, start, flags_of(m, start) & UNSURE
-    top = 3
-    while top > 0 and m[STATUS] == OK:
-        top -= 3
-        i, configuration, unsure = pending[top], pending[top + 1], pending[top + 2]
-        count = offsets[i + 1] - offsets[i]
-        while top + 3 * count > pending.size:
-            grown = np.empty(2 * pending.size, np.int64)
-            grown[: pending.size] = pending
-            pending = grown
-        narrowed = count > _FEW
-        first_bytes = _first_bytes(m, configuration) if narrowed else _no_bytes()
-        for child in range(offsets[i], offsets[i + 1]):
-            symbol = children[2 * child]
-            if narrowed and symbol < 256 and not first_bytes[symbol]:
-                continue
-            here = config_step(m, configuration, symbol)
-            if here == 0:
-                continue
-            below = children[2 * child + 1]
-            flags = flags_of(m, here)
-            if flags & DOUBTFUL:
-                for j in range(below, below + trie[NODE_WIDTH * below + 1]):
-                    set_all(doubts, view, trie[NODE_WIDTH * j + 3])
-                doubts[view[WORDS]] = 1
-                continue
-            if unsure:
-                set_all(doubts, view, trie[NODE_WIDTH * below + 3])
-                doubts[view[WORDS]] = 1
-            else:
-                set_all(mask, view, trie[NODE_WIDTH * below + 3])
-            if trie[NODE_WIDTH * below + 1] > 1:
-                pending[top], pending[top + 1], pending[top + 2] = below, here, unsure | (flags & UNSURE)
-                top += 3
-
-
-_FEW = 8  # children that are tried one by one
 
 
 @inner
@@ -193,7 +115,7 @@ def _walk_suffixes(m: Memory, start: int, row: Memory) -> int:
     unsure[0] = flags_of(m, start) & UNSURE
     base = height(m)
     push(m, start)
-    first_bytes = _first_bytes(m, start)
+    first_bytes = first_bytes_of(m, start)
     i, sure_count, doubtful_count = 0, 0, 0
     while i < end and m[STATUS] == OK:
         cell = SUFFIX_WIDTH * i
@@ -395,159 +317,6 @@ def _add_rows(m: Memory, configuration: int, view: Memory, mask: Memory, doubts:
 
 
 @inner
-def _walk_group(m: Memory, start: int, group: int) -> int:
-    """Read the suffixes of a group of a lexer row from configuration `start`: the place of the nodes reached.
-
-    They are a list with its length in front.
-    """
-    kept = height(m)
-    push(m, 0)
-    path = np.empty(m[group + 1] + 1, np.int64)
-    path[0] = start
-    first_bytes = _first_bytes(m, start)
-    outer, node, end = m[group + 2], group + SUFFIX_WIDTH, group + SUFFIX_WIDTH * m[group + 1]
-    while node < end and m[STATUS] == OK:
-        symbol, size, depth = m[node], m[node + 1], m[node + 2] - outer
-        here = 0
-        if depth > 1 or symbol >= 256 or first_bytes[symbol]:
-            here = config_step(m, path[depth - 1], symbol)
-        if here == 0:
-            node += SUFFIX_WIDTH * size
-            continue
-        path[depth] = here
-        push(m, node)
-        node += SUFFIX_WIDTH
-    put(m, kept, height(m) - kept - 1)
-    return store_stack(m, kept)
-
-
-_GROUPS = 1 << 27  # with a configuration, numbers from here on stand for groups of lexer rows
-
-
-@inner
-def _set_tokens(m: Memory, node: int, tokens: int, mask: Memory) -> None:
-    first = tokens + m[node + 3]
-    for i in range(first, first + m[node + 4]):
-        set_bit(mask, m[i])
-
-
-@inner
-def _add_group(m: Memory, after: int, group: int, tokens: int, mask: Memory) -> None:
-    """Allow the tokens of a group that configuration `after`, which follows the exit, goes on with."""
-    nodes = recall(m, after, _GROUPS + group)
-    if nodes < 0:
-        nodes = _walk_group(m, after, group)
-        remember(m, after, _GROUPS + group, nodes)
-    if m[STATUS] == OK:
-        _set_tokens(m, group, tokens, mask)
-        for i in range(nodes + 1, nodes + 1 + m[nodes]):
-            _set_tokens(m, m[i], tokens, mask)
-
-
-@inner
-def _after_group(m: Memory, parser: int, group: int) -> int:
-    """The configuration behind the exits of a group, pairs of ends and guard; 0 when there is none."""
-    after = go_to(m, parser, m[group])
-    if m[STATUS] != OK or length_of(m, after) == 0:
-        return 0
-    following = intern_3(m, CONFIGURATION, after, 0, m[group + 1])
-    if m[STATUS] != OK or (m[SEARCHES] and not is_live(m, following)):
-        return 0
-    return following
-
-
-@inner
-def _stays_live(m: Memory, parser: int, record: int) -> bool:
-    """Whether all that the tokens inside a lexeme lead to comes to an end."""
-    for i in range(record + 5, record + 5 + 2 * m[record], 2):
-        if m[STATUS] == OK and not is_live(m, intern_3(m, CONFIGURATION, parser, m[i], m[i + 1])):
-            return False
-    return True
-
-
-@inner
-def _keeps_text(m: Memory, lexer: int) -> bool:
-    for i in range(2, length_of(m, lexer), 3):
-        if argument(m, lexer, i) != 0:
-            return True
-    return False
-
-
-@inner
-def _record_of(m: Memory, parser: int, lexer: int, guard: int, root: int) -> int:
-    """The record of a lexer row; -1 when it must not be used, or the call has failed."""
-    if _keeps_text(m, lexer):
-        return -1
-    row = intern_3(m, LEXER_ROW, lexer, guard, root)
-    if m[STATUS] != OK:
-        return -1
-    record = memo(m, row, MEMO_A)
-    if record < 0:
-        m[NEEDED_LEXER_ROW] = row
-        m[STATUS] = NEEDS_LEXER_ROW
-        return -1
-    return record if not m[SEARCHES] or _stays_live(m, parser, record) else -1
-
-
-@inner
-def _add_inside(m: Memory, first: int, size: int, view: Memory, mask: Memory) -> None:
-    """Allow the tokens inside a lexeme: a list, or bits."""
-    if size < view[WORDS]:
-        for i in range(first, first + size):
-            set_bit(mask, m[i])
-    else:
-        for word in range(size):
-            mask[word] = mask[word] | m[first + word]
-
-
-@inner
-def _add_lexer_row(m: Memory, parser: int, record: int, view: Memory, mask: Memory) -> None:
-    """Allow the tokens of a row, but for those behind wide exits.
-
-    For these, pairs of the configuration there and the trie node are put on the stack.
-    """
-    groups = record + 5 + 2 * m[record]
-    wide = groups + 2 * m[record + 1]
-    inside = wide + 2 * m[record + 2]
-    node = inside + m[record + 3]
-    tokens = node + SUFFIX_WIDTH * m[record + 4]
-    _add_inside(m, inside, m[record + 3], view, mask)
-    while node < tokens and m[STATUS] == OK:
-        after = _after_group(m, parser, groups + 2 * m[node])
-        if after > 0:
-            _add_group(m, after, node, tokens, mask)
-        node += SUFFIX_WIDTH * m[node + 1]
-    for i in range(wide, inside, 2):
-        after = _after_group(m, parser, groups + 2 * m[i])
-        if after > 0:
-            push(m, after)
-            push(m, m[i + 1])
-
-
-@inner
-def _add_lexer_rows(m: Memory, configuration: int, view: Memory, mask: Memory, doubts: Memory) -> None:
-    """Allow the tokens of a configuration, when the longest match counts: those of each reading."""
-    kept = height(m)
-    push(m, configuration)
-    push(m, 0)
-    while height(m) > kept and m[STATUS] == OK:
-        here, root = at(m, height(m) - 2), at(m, height(m) - 1)
-        cut(m, height(m) - 2)
-        for i in range(0, length_of(m, here), 3):
-            parser, lexer, guard = argument(m, here, i), argument(m, here, i + 1), argument(m, here, i + 2)
-            if lexer == 0:
-                lexer = first_lexer(m, parser)
-            if lexer == 0 or m[STATUS] != OK:
-                continue
-            record = _record_of(m, parser, lexer, guard, root)
-            if record >= 0:
-                _add_lexer_row(m, parser, record, view, mask)
-            elif m[STATUS] == OK:
-                walk(m, intern_3(m, CONFIGURATION, parser, lexer, guard), root, view, mask, doubts)
-    cut(m, kept)
-
-
-@inner
 def read_token(m: Memory, configuration: int, view: Memory, token: int) -> int:
     """The configuration after a token, 0 when it may not come next."""
     offsets, symbols = memory_at(view[TOKEN_OFFSETS]), memory_at(view[TOKEN_SYMBOLS])
@@ -585,7 +354,7 @@ def make_mask(address: int, table: int, configuration: int, mask_address: int, d
     for word in range(words):
         mask[word] = 0
     if m[LONGEST_MATCH]:
-        _add_lexer_rows(m, configuration, view, mask, doubts)
+        add_lexer_rows(m, configuration, view, mask, doubts)
     else:
         _add_rows(m, configuration, view, mask, doubts)
     if doubts[words]:

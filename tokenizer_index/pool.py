@@ -54,7 +54,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["Pool", "PooledRow", "content_key", "flatten_suffixes"]
 
-KERNELS = "ed00d2c72652d15e"
+KERNELS = "1c638e154475cd67"
 
 CAPACITY = 4096
 

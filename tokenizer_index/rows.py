@@ -67,7 +67,7 @@ from constrain.tokenizer_index.reach import FAR, reach_of
 from constrain.tokenizer_index.tables import NEEDED_NODE
 from constrain.tokenizer_index.view import CHILD_OFFSETS, CHILDREN, HEIGHTS, NODE_WIDTH, TRIE, child_from, twin_of
 
-KERNELS = "ed00d2c72652d15e"
+KERNELS = "1c638e154475cd67"
 
 # Forms of a row, the first cell of its record in the store, and what follows it.
 SMALL = 0  # number of tokens, tokens…, number of exits, (trie node, payload)…

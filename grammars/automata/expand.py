@@ -56,7 +56,7 @@ from constrain.grammars.automata.store import (
     store_stack,
 )
 
-KERNELS = "ed00d2c72652d15e"
+KERNELS = "1c638e154475cd67"
 
 # These build on this module.
 _json_transitions = linked("json_transitions", 1)

@@ -13,7 +13,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import inner, int64
 
-KERNELS = "ed00d2c72652d15e"
+KERNELS = "1c638e154475cd67"
 
 Queue: TypeAlias = Any  # an array of int64
 

@@ -247,3 +247,14 @@ def test_options_are_checked() -> None:
         grammar("sql", dialect="sqlite", names="exact", tables={"empty": []})
     with pytest.raises(GrammarError, match="names='rough'"):
         grammar("sql", names="rough")
+
+
+def test_a_completion_for_which_bounds_say_little(index: TokenizerIndex) -> None:
+    """Behind the beginning of CASE and CAST, going where least seems to be left has no end; it is searched then."""
+    grammar = constrain.grammar(
+        "sql", dialect="sqlite", tables={"t": ["a"]}, names="exact", functions=[], aliases=[], max_space=1
+    )
+    matcher = constrain.compile(grammar, index).matcher()
+    assert matcher.accept_text("SELECT a FROM t ORDER BY cas")
+    assert matcher.accept_text(matcher.shortest_completion())
+    assert matcher.is_accepting

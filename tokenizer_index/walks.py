@@ -1,0 +1,106 @@
+"""Going through the vocabulary's trie from a configuration, one symbol at a time: the plain way to make a mask.
+
+A subtree is left where the text leaves the language.  This is exact and serves every case, but inside a JSON string it
+visits a quarter of a million nodes; `masks` puts masks together from rows instead, and walks behind their exits.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from constrain.grammars.automata._jit import Memory, inner, memory_at
+from constrain.grammars.automata.expand import transitions
+from constrain.grammars.automata.store import (
+    MEMO_A,
+    MEMO_B,
+    OK,
+    STATUS,
+    argument,
+    length_of,
+    memo,
+)
+from constrain.tokenizer_index.configurations import DOUBTFUL, UNSURE, config_step, flags_of
+from constrain.tokenizer_index.parser import (
+    first_lexer,
+)
+from constrain.tokenizer_index.view import (
+    CHILD_OFFSETS,
+    CHILDREN,
+    NODE_WIDTH,
+    TRIE,
+    WORDS,
+    set_all,
+)
+
+__all__ = ["first_bytes_of", "walk"]
+
+KERNELS = "1c638e154475cd67"
+
+_FEW = 8  # children that are tried one by one
+
+
+@inner
+def first_bytes_of(m: Memory, configuration: int) -> npt.NDArray[np.bool_]:
+    """Which bytes the lexers of a configuration go on with: all that may come next, and perhaps others."""
+    found = np.zeros(256, np.bool_)
+    for i in range(0, length_of(m, configuration), 3):
+        lexer = argument(m, configuration, i + 1)
+        if lexer == 0:
+            lexer = first_lexer(m, argument(m, configuration, i))
+        for j in range(1, length_of(m, lexer), 3):
+            node = argument(m, lexer, j)
+            start = transitions(m, node) if memo(m, node, MEMO_A) < 0 else memo(m, node, MEMO_A)
+            for k in range(start, start + 3 * memo(m, node, MEMO_B), 3):
+                for symbol in range(m[k], min(m[k + 1], 255) + 1):
+                    found[symbol] = True
+    return found
+
+
+@inner
+def _no_bytes() -> npt.NDArray[np.bool_]:
+    return np.empty(0, np.bool_)
+
+
+@inner
+def walk(m: Memory, start: int, root: int, view: Memory, mask: Memory, doubts: Memory) -> None:
+    """Allow the tokens below trie node `root` that may be read from configuration `start`.
+
+    `doubts` is a mask too, of tokens that cannot be decided here; its last word says whether there are any.  Trie
+    nodes that are to be visited wait in `pending`, each with the configuration there and whether it is unsure.
+    """
+    trie = memory_at(view[TRIE])
+    offsets, children = memory_at(view[CHILD_OFFSETS]), memory_at(view[CHILDREN])
+    pending = np.empty(64, np.int64)
+    pending[0], pending[1], pending[2] = root, start, flags_of(m, start) & UNSURE
+    top = 3
+    while top > 0 and m[STATUS] == OK:
+        top -= 3
+        i, configuration, unsure = pending[top], pending[top + 1], pending[top + 2]
+        count = offsets[i + 1] - offsets[i]
+        while top + 3 * count > pending.size:
+            grown = np.empty(2 * pending.size, np.int64)
+            grown[: pending.size] = pending
+            pending = grown
+        narrowed = count > _FEW
+        first_bytes = first_bytes_of(m, configuration) if narrowed else _no_bytes()
+        for child in range(offsets[i], offsets[i + 1]):
+            symbol = children[2 * child]
+            if narrowed and symbol < 256 and not first_bytes[symbol]:
+                continue
+            here = config_step(m, configuration, symbol)
+            if here == 0:
+                continue
+            below = children[2 * child + 1]
+            flags = flags_of(m, here)
+            if flags & DOUBTFUL:
+                for j in range(below, below + trie[NODE_WIDTH * below + 1]):
+                    set_all(doubts, view, trie[NODE_WIDTH * j + 3])
+                doubts[view[WORDS]] = 1
+                continue
+            if unsure:
+                set_all(doubts, view, trie[NODE_WIDTH * below + 3])
+                doubts[view[WORDS]] = 1
+            else:
+                set_all(mask, view, trie[NODE_WIDTH * below + 3])
+            if trie[NODE_WIDTH * below + 1] > 1:
+                pending[top], pending[top + 1], pending[top + 2] = below, here, unsure | (flags & UNSURE)
+                top += 3
