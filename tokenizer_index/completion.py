@@ -85,7 +85,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 # Memo cells of a configuration.
 LEFT_FOR_SURE = MEMO_A  # length of its completion, when that has been found

@@ -54,7 +54,7 @@ from constrain.tokenizer_index.tables import (
     state_cell,
 )
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 
 @inner

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from constrain.grammars.automata._jit import kernel, memory_at
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 
 @kernel

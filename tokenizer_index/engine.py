@@ -29,12 +29,14 @@ from constrain.tokenizer_index.index import TokenizerIndex
 from constrain.tokenizer_index.lexer_rows import load_lexer_row
 from constrain.tokenizer_index.limits import Limits
 from constrain.tokenizer_index.loading import Loader
-from constrain.tokenizer_index.pool import content_key, make_row
+from constrain.tokenizer_index.pooled_rows import content_key, make_row
 from constrain.tokenizer_index.rows import set_pooled
 from constrain.tokenizer_index.tables import (
     NEEDED_LEXER_ROW,
     NEEDED_NODE,
     NEEDED_PARAMETER,
+    NEEDED_PART,
+    NEEDED_ROOT,
     NEEDED_RULE,
     NEEDED_STATE,
     NEEDED_TEXT,
@@ -78,7 +80,7 @@ class Engine(Arena):
         if status == NEEDS_RULE:
             self._loader.load_beginning(int(self.memory[NEEDED_RULE]))
         elif status == NEEDS_ROW:
-            self._pooled_row(int(self.memory[NEEDED_NODE]))
+            self._pooled_row(*map(int, self.memory[[NEEDED_NODE, NEEDED_ROOT, NEEDED_PART]]))
         elif status == NEEDS_LEXER_ROW:
             load_lexer_row(self, self.view, int(self.memory[NEEDED_LEXER_ROW]))
         elif status == NEEDS_LENGTH:
@@ -89,12 +91,12 @@ class Engine(Arena):
         else:
             super().resolve(status)
 
-    def _pooled_row(self, node: int) -> None:
-        key = content_key(self, node, int(self.memory[COUNT]))
-        number = self.pool.number(key, lambda: make_row(self, self.view, node))
+    def _pooled_row(self, node: int, root: int, part: int) -> None:
+        key = content_key(self, node, root, part, int(self.memory[COUNT]))
+        number = self.pool.number(key, lambda: make_row(self, self.view, node, root, part))
         if number < 0:  # whoever asked starts afresh, with another pool
             raise ResourceLimitError("the rows of the vocabulary need too much memory", limit="max_memory")
-        self.run(set_pooled, node, number)
+        self.run(set_pooled, node, root, part, number)
 
     def _find_lengths(self, state: int, parameter: int) -> None:
         """Find the least lengths of the rules that what is left from a parser's state depends on."""

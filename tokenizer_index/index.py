@@ -23,7 +23,7 @@ from constrain.tokenizer_index.warming import warm_up
 
 __all__ = ["TokenizerIndex"]
 
-_FORMAT = "1"
+_FORMAT = "2"
 _known: "weakref.WeakValueDictionary[str, TokenizerIndex]" = weakref.WeakValueDictionary()
 _known_lock = threading.Lock()
 
@@ -141,12 +141,16 @@ class TokenizerIndex:
         if metadata.get("format") != _FORMAT:
             return False
         self.trie, self.same = arrays["trie"], arrays["same"]
-        suffix_ends, token_ends = arrays["suffix_ends"], arrays["token_ends"]
+        suffix_ends, token_ends, wide_ends = arrays["suffix_ends"], arrays["token_ends"], arrays["wide_ends"]
         keys = [key for key in metadata.get("rows", "").split() if key]
         for i, key in enumerate(keys):
             start, first = (suffix_ends[i - 1], token_ends[i - 1]) if i else (0, 0)
             row = PooledRow(
-                arrays["bits"][i], arrays["suffixes"][start : suffix_ends[i]], arrays["tokens"][first : token_ends[i]]
+                bits=arrays["bits"][i],
+                suffixes=arrays["suffixes"][start : suffix_ends[i]],
+                tokens=arrays["tokens"][first : token_ends[i]],
+                wide=arrays["wide"][wide_ends[i - 1] if i else 0 : wide_ends[i]],
+                exits=int(arrays["exits"][i]),
             )
             self._pool.number(bytes.fromhex(key), lambda row=row: row)  # type: ignore[misc]
         self._rows_on_disk = len(keys)
@@ -165,6 +169,9 @@ class TokenizerIndex:
             "suffix_ends": np.cumsum([len(row.suffixes) for _, row in rows], dtype=np.int64),
             "tokens": np.concatenate([np.empty(0, np.int32), *[row.tokens for _, row in rows]]),
             "token_ends": np.cumsum([len(row.tokens) for _, row in rows], dtype=np.int64),
+            "wide": np.concatenate([np.empty(0, np.int32), *[row.wide for _, row in rows]]),
+            "wide_ends": np.cumsum([len(row.wide) for _, row in rows], dtype=np.int64),
+            "exits": np.array([row.exits for _, row in rows], np.int64),
         }
         metadata = {"format": _FORMAT, "rows": " ".join(key.hex() for key, _ in rows)}
         stored = self._cache.store(f"index-{self.key}", arrays, metadata)

@@ -72,7 +72,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 
 @inner

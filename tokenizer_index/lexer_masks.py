@@ -45,7 +45,7 @@ from constrain.tokenizer_index.walks import first_bytes_of, walk
 
 __all__ = ["add_lexer_rows"]
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 
 @inner

@@ -25,13 +25,13 @@ from constrain.grammars.automata.nodes import union_of
 from constrain.grammars.automata.store import MEMO_A, OK, STATUS, WORK, argument, set_memo
 from constrain.tokenizer_index.configurations import guard_after
 from constrain.tokenizer_index.lexer import ends_of, lexer_step, rest_of, union_of_members
-from constrain.tokenizer_index.pool import flatten_suffixes
+from constrain.tokenizer_index.suffix_tries import add_node, child_of, flatten_suffixes, link_tokens, with_root
 from constrain.tokenizer_index.tables import append_cells
 from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH, TRIE, TRIE_SIZE, WORDS, set_all
 
 __all__ = ["load_lexer_row"]
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
 
@@ -123,41 +123,6 @@ def _walk_lexer(address: int, table: int, row: int, bits: int, exits: Cells) -> 
 
 
 @inner
-def _link(nodes: Cells, node: int, chain: Cells, links: int, token: int, same: Memory) -> tuple[Cells, int]:
-    """Add a token, and those with the same bytes, to the chain of a node; the chain and the number of its links."""
-    while token >= 0:
-        if links == len(chain):
-            grown = np.empty((2 * links, 2), np.int32)
-            grown[:links] = chain
-            chain = grown
-        chain[links, 0], chain[links, 1] = token, nodes[node, 3]
-        nodes[node, 3] = links
-        links += 1
-        token = int64(same[token])
-    return chain, links
-
-
-@inner
-def _child_of(nodes: Cells, parent: int, symbol: int) -> int:
-    child = int64(nodes[parent, 1])
-    while child >= 0 and nodes[child, 0] != symbol:
-        child = int64(nodes[child, 2])
-    return child
-
-
-@inner
-def _add_node(nodes: Cells, count: int, parent: int, symbol: int) -> Cells:
-    """Add a child to the suffix trie, as its node `count`."""
-    if count == len(nodes):
-        grown = np.empty((2 * count, 4), np.int32)
-        grown[:count] = nodes
-        nodes = grown
-    nodes[count, 0], nodes[count, 1], nodes[count, 2], nodes[count, 3] = symbol, -1, nodes[parent, 1], -1
-    nodes[parent, 1] = count
-    return nodes
-
-
-@inner
 def _known_move(moves: Cells, guard: int, symbol: int) -> int:
     """The number of the guard after a symbol, _NONE where it has matched, _UNKNOWN where that is to be found out."""
     if guard == 0:
@@ -197,17 +162,16 @@ def _merge_exits(
 ) -> tuple[Cells, int, Cells, int, Numbers, int]:
     """Enter what follows the exits of each group into one trie, as far as guards allow it.
 
-    nodes: rows of symbol, first child, next sibling, first of the chain, with the groups below the root; their number;
-    chain: rows of token, next; the number of its links; wide exits: rows of group and trie node; their number.
+    The trie (see `suffix_tries`) with the groups below its root, the number of its nodes, the chain and the number of
+    its links; wide exits, rows of group and trie node, and their number.
     """
     m, view = memory_at(address), words_at(table)
     m[WORK] = 0
     trie, same = memory_at(view[TRIE]), memory_at(view[SAME])
-    nodes, chain, wide = np.empty((1024, 4), np.int32), np.empty((1024, 2), np.int32), np.empty((16, 2), np.int64)
-    nodes[0, 0], nodes[0, 1], nodes[0, 2], nodes[0, 3] = -1, -1, -1, -1
+    nodes, chain, wide = with_root(1024), np.empty((1024, 2), np.int32), np.empty((16, 2), np.int64)
     count, links, wide_count = 1, 0, 0
     for group in range(len(groups)):
-        nodes = _add_node(nodes, count, 0, group)
+        nodes = add_node(nodes, count, 0, group)
         count += 1
     guards = np.empty((len(groups) + 16, 2), np.int64)
     guard_count, first_guards = _number_guards(groups, guards)
@@ -217,7 +181,7 @@ def _merge_exits(
         root, group = int64(exits[k, 0]), int64(exits[k, 1])
         path[0], guard_path[0] = 1 + group, first_guards[group]
         if not exits[k, 2]:
-            chain, links = _link(nodes, 1 + group, chain, links, int64(trie[NODE_WIDTH * root + 3]), same)
+            chain, links = link_tokens(nodes, 1 + group, chain, links, int64(trie[NODE_WIDTH * root + 3]), same)
         outer, end = int64(trie[NODE_WIDTH * root + 2]), root + trie[NODE_WIDTH * root + 1]
         i, left, merges = root + 1, 0, False  # first, what is left below the exit is counted
         while i < end and m[STATUS] == OK:
@@ -235,12 +199,12 @@ def _merge_exits(
                 left += size if guard >= 0 else 0
                 i += size
             else:
-                child = _child_of(nodes, path[depth - 1], symbol)
+                child = child_of(nodes, path[depth - 1], symbol)
                 if child < 0:
                     child = count
-                    nodes = _add_node(nodes, count, path[depth - 1], symbol)
+                    nodes = add_node(nodes, count, path[depth - 1], symbol)
                     count += 1
-                chain, links = _link(nodes, child, chain, links, int64(trie[NODE_WIDTH * i + 3]), same)
+                chain, links = link_tokens(nodes, child, chain, links, int64(trie[NODE_WIDTH * i + 3]), same)
                 path[depth], guard_path[depth] = child, guard
                 i += 1
             if i >= end and not merges and 0 < left <= _WIDE:

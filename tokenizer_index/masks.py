@@ -14,7 +14,7 @@ says UNSURE.  Each such token is read once more from the beginning.
 
 import numpy as np
 
-from constrain.grammars.automata._jit import Memory, inner, kernel, memory_at, words_at
+from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, words_at
 from constrain.grammars.automata.expand import transitions
 from constrain.grammars.automata.liveness import is_alive
 from constrain.grammars.automata.nodes import (
@@ -62,7 +62,7 @@ from constrain.tokenizer_index.parser import (
     set_of,
     sort_unique_triples,
 )
-from constrain.tokenizer_index.rows import REDUCED, SMALL, row_of
+from constrain.tokenizer_index.rows import REDUCED, SMALL, letters_of, row_of
 from constrain.tokenizer_index.tables import (
     ACCEPT,
     CAPTURE,
@@ -74,6 +74,8 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 from constrain.tokenizer_index.view import (
+    CHILD_OFFSETS,
+    CHILDREN,
     DEPTH,
     END_COUNT,
     END_TOKENS,
@@ -82,8 +84,11 @@ from constrain.tokenizer_index.view import (
     POOL,
     POOL_BITS,
     POOL_COUNT,
+    POOL_EXITS,
     POOL_SUFFIXES,
     POOL_TOKENS,
+    POOL_WIDE,
+    POOL_WIDE_COUNT,
     POOL_WIDTH,
     SUFFIX_WIDTH,
     TOKEN_OFFSETS,
@@ -92,11 +97,12 @@ from constrain.tokenizer_index.view import (
     WORDS,
     clear_bit,
     has_bit,
+    is_letter,
     set_bit,
 )
 from constrain.tokenizer_index.walks import first_bytes_of, walk
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
@@ -153,13 +159,14 @@ def _walk_suffixes(m: Memory, start: int, row: Memory) -> int:
 
 
 @inner
-def _add_suffixes(m: Memory, start: int, number: int, row: Memory, view: Memory, mask: Memory, doubts: Memory) -> None:
+def _add_suffixes(m: Memory, start: int, number: int, view: Memory, mask: Memory, doubts: Memory) -> None:
     """Allow the tokens of pooled row `number` whose rest may be read from configuration `start`.
 
     What is found is kept: the states inside a string differ by what may still come in it, while what may come behind
     it stays the same.
     """
-    if m[STATUS] != OK:
+    row = words_at(view[POOL] + 8 * POOL_WIDTH * number)
+    if row[POOL_COUNT] == 0 or m[STATUS] != OK:
         return
     top = height(m)
     nodes = recall(m, start, _ROWS + number)
@@ -181,7 +188,46 @@ def _add_suffixes(m: Memory, start: int, number: int, row: Memory, view: Memory,
     cut(m, top)
 
 
-_ROWS = 1 << 24  # with a configuration, numbers from here on stand for pooled rows; below are symbols
+@inner
+def _letter_may_follow(m: Memory, configuration: int) -> bool:
+    known = recall(m, configuration, _LETTER)
+    if known < 0:
+        known = 0
+        first_bytes = first_bytes_of(m, configuration)
+        for symbol in range(256):
+            if first_bytes[symbol] and is_letter(symbol):
+                known = 1
+        remember(m, configuration, _LETTER, known)
+    return known > 0
+
+
+@inner
+def _add_below(m: Memory, after: int, root: int, view: Memory, mask: Memory, doubts: Memory) -> None:
+    """Allow the tokens below an exit, trie node `root`, from configuration `after`.
+
+    Where very much is left to be read, as words are behind a space, the pair is put on the stack, for rows of its own.
+    """
+    trie = memory_at(view[TRIE])
+    if trie[NODE_WIDTH * root + 1] > _MUCH and m[STATUS] == OK and not flags_of(m, after) & (UNSURE | DOUBTFUL):
+        offsets, children = memory_at(view[CHILD_OFFSETS]), memory_at(view[CHILDREN])
+        first_bytes = first_bytes_of(m, after)
+        left = 0
+        for child in range(offsets[root], offsets[root + 1]):
+            symbol = children[2 * child]
+            if symbol >= 256 or first_bytes[symbol]:
+                left += trie[NODE_WIDTH * children[2 * child + 1] + 1]
+        if left > _MUCH:
+            push(m, after)
+            push(m, root)
+            return
+    walk(m, after, root, view, mask, doubts)
+
+
+_MUCH = 1024  # trie nodes
+
+
+# With a configuration: numbers from here on stand for pooled rows; whether a letter may follow.
+_ROWS, _LETTER = 1 << 24, 1 << 28
 
 
 @inner
@@ -226,18 +272,18 @@ def _add_small(
             last_payload = m[i + 1]
             after = _after_exit(m, parser, terminal, last_payload, tail)
         if after > 0 and m[STATUS] == OK:
-            walk(m, after, m[i], view, mask, doubts)
+            _add_below(m, after, m[i], view, mask, doubts)
 
 
 @inner
 def _add_pooled(
-    m: Memory, record: int, parser: int, terminal: int, tail: int, view: Memory, mask: Memory, doubts: Memory
+    m: Memory, record: int, root: int, parser: int, terminal: int, tail: int, view: Memory, mask: Memory, doubts: Memory
 ) -> None:
     """Add a pooled row; for a reduced one, the tokens on its list keep the state they have."""
     row = words_at(view[POOL] + 8 * POOL_WIDTH * m[record + 1])
-    first, last = record + 3, record + 3
+    first, last = record + 4, record + 4
     if m[record] == REDUCED:
-        last += m[record + 2]
+        last += m[record + 3]
     kept = height(m)
     for i in range(first, last):
         if has_bit(mask, m[i]):
@@ -246,35 +292,45 @@ def _add_pooled(
     for word in range(view[WORDS]):
         mask[word] = mask[word] | bits[word]
     after = 0
-    if row[POOL_COUNT] > 0:  # else what follows is not asked for, which may be a rule that has not been made
+    if row[POOL_EXITS] > 0:  # else what follows is not asked for, which may be a rule that has not been made
         after = _after_exit(m, parser, terminal, 0, tail)
     if after > 0 and m[STATUS] == OK:
-        _add_suffixes(m, after, m[record + 1], row, view, mask, doubts)
+        _add_suffixes(m, after, m[record + 1], view, mask, doubts)
+        if _letter_may_follow(m, after):
+            letters = letters_of(m, m[record + 2], root)
+            if letters >= 0:
+                _add_suffixes(m, after, letters, view, mask, doubts)
     for i in range(first, last):
         clear_bit(mask, m[i])
     for i in range(kept, height(m)):
         set_bit(mask, at(m, i))
     cut(m, kept)
+    if after > 0 and m[STATUS] == OK and row[POOL_WIDE_COUNT] > 0:
+        wide = memory_at(row[POOL_WIDE])
+        for i in range(row[POOL_WIDE_COUNT]):
+            _add_below(m, after, int64(wide[i]), view, mask, doubts)
 
 
 @inner
 def _add_row(
-    m: Memory, parser: int, terminal: int, node: int, tail: int, view: Memory, mask: Memory, doubts: Memory
+    m: Memory, parser: int, terminal: int, node: int, tail: int, root: int, view: Memory, mask: Memory, doubts: Memory
 ) -> None:
     """Allow the tokens of the row of `node`, and those that go on behind its exits with `tail`."""
     keyed = (terminal_cell(m, terminal, TERMINAL_FLAGS) & KEYED) != 0
-    record = row_of(m, node, keyed, view)
+    record = row_of(m, node, root, keyed, view)
     if m[STATUS] != OK:
         return
     if m[record] == SMALL:
         _add_small(m, record, parser, terminal, tail, view, mask, doubts)
     else:
-        _add_pooled(m, record, parser, terminal, tail, view, mask, doubts)
+        _add_pooled(m, record, root, parser, terminal, tail, view, mask, doubts)
 
 
 @inner
-def _add_terminal(m: Memory, parser: int, terminal: int, node: int, view: Memory, mask: Memory, doubts: Memory) -> None:
-    """Allow the tokens that the rest `node` of a terminal begins with.
+def _add_terminal(
+    m: Memory, parser: int, terminal: int, node: int, root: int, view: Memory, mask: Memory, doubts: Memory
+) -> None:
+    """Allow the tokens below trie node `root` that the rest `node` of a terminal begins with.
 
     A beginning in which many tokens stay is split off, up to the symbol that ends it: all expressions that begin
     so share its row.
@@ -289,31 +345,50 @@ def _add_terminal(m: Memory, parser: int, terminal: int, node: int, view: Memory
             head = without_far_bound(m, head, view[DEPTH])
             node, tail = concat(m, head, argument(m, rest, 0)), argument(m, rest, 1)
     if keyed:
-        _add_row(m, parser, terminal, node, tail, view, mask, doubts)
+        _add_row(m, parser, terminal, node, tail, root, view, mask, doubts)
         return
     position = height(m)
     push_branches(m, node, view)
-    for i in range(position, height(m)):
-        if m[STATUS] == OK:
-            _add_row(m, parser, terminal, at(m, i), tail, view, mask, doubts)
+    count = height(m) - position
+    if count == 1:
+        node = at(m, position)
+        cut(m, position)
+        _add_row(m, parser, terminal, node, tail, root, view, mask, doubts)
+        return
+    branches = np.empty(count, np.int64)
+    for i in range(count):
+        branches[i] = at(m, position + i)
     cut(m, position)
+    for i in range(count):
+        if m[STATUS] == OK:
+            _add_row(m, parser, terminal, branches[i], tail, root, view, mask, doubts)
 
 
 @inner
 def _add_rows(m: Memory, configuration: int, view: Memory, mask: Memory, doubts: Memory) -> None:
-    """Allow the tokens of a configuration, when every split of the text into lexemes counts."""
-    for i in range(0, length_of(m, configuration), 3):
-        parser, lexer = argument(m, configuration, i), argument(m, configuration, i + 1)
-        if lexer == 0:
-            lexer = first_lexer(m, parser)
-        for j in range(0, length_of(m, lexer), 3):
-            terminal, node = argument(m, lexer, j), argument(m, lexer, j + 1)
-            if kind_of(m, node) != UNION:
-                _add_terminal(m, parser, terminal, node, view, mask, doubts)
-            else:
-                for k in range(length_of(m, node)):
-                    if is_alive(m, argument(m, node, k)):
-                        _add_terminal(m, parser, terminal, argument(m, node, k), view, mask, doubts)
+    """Allow the tokens of a configuration, when every split of the text into lexemes counts.
+
+    What is left to be read behind wide exits waits on the stack: pairs of configuration and trie node.
+    """
+    kept = height(m)
+    push(m, configuration)
+    push(m, 0)
+    while height(m) > kept and m[STATUS] == OK:
+        here, root = at(m, height(m) - 2), at(m, height(m) - 1)
+        cut(m, height(m) - 2)
+        for i in range(0, length_of(m, here), 3):
+            parser, lexer = argument(m, here, i), argument(m, here, i + 1)
+            if lexer == 0:
+                lexer = first_lexer(m, parser)
+            for j in range(0, length_of(m, lexer), 3):
+                terminal, node = argument(m, lexer, j), argument(m, lexer, j + 1)
+                if kind_of(m, node) != UNION:
+                    _add_terminal(m, parser, terminal, node, root, view, mask, doubts)
+                else:
+                    for k in range(length_of(m, node)):
+                        if is_alive(m, argument(m, node, k)):
+                            _add_terminal(m, parser, terminal, argument(m, node, k), root, view, mask, doubts)
+    cut(m, kept)
 
 
 @inner

@@ -74,10 +74,10 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
-SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, KEYED_TEXT, CONFIGURATION, LEXER_ROW = range(
-    FIRST_FREE_KIND, FIRST_FREE_KIND + 9
+SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, KEYED_TEXT, CONFIGURATION, LEXER_ROW, ROW = range(
+    FIRST_FREE_KIND, FIRST_FREE_KIND + 10
 )
 
 ENTRY = 5  # cells of a closure entry: terminal, regular expression, target state, parameter, return set

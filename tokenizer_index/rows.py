@@ -11,7 +11,9 @@ REDUCED  "any string but these words": the pooled row of "any string", minus som
          only the nodes along the words are visited.  "A string of at most n characters" is made likewise: subtrees
          whose tokens are too short to come to the bound are left
 
-A row that turns out large while it is made is asked for through the status NEEDS_ROW; `pool` makes it.
+A row that turns out large while it is made is asked for through the status NEEDS_ROW; `pooled_rows` makes it.
+
+Rows are of the whole vocabulary, or of what lies below a trie node, its *root*: ROW [regular expression, root].
 """
 
 from typing import TypeAlias
@@ -54,25 +56,30 @@ from constrain.grammars.automata.store import (
     at,
     cut,
     height,
+    intern_2,
     kind_of,
     length_of,
     memo,
     push,
     put,
+    recall,
+    remember,
     set_memo,
     store_stack,
 )
 from constrain.tokenizer_index.branches import bound_of
+from constrain.tokenizer_index.parser import ROW
+from constrain.tokenizer_index.pooled_rows import LETTERS, SHARED
 from constrain.tokenizer_index.reach import FAR, reach_of
-from constrain.tokenizer_index.tables import NEEDED_NODE
+from constrain.tokenizer_index.tables import NEEDED_NODE, NEEDED_PART, NEEDED_ROOT
 from constrain.tokenizer_index.view import CHILD_OFFSETS, CHILDREN, HEIGHTS, NODE_WIDTH, TRIE, child_from, twin_of
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 # Forms of a row, the first cell of its record in the store, and what follows it.
 SMALL = 0  # number of tokens, tokens…, number of exits, (trie node, payload)…
-POOLED = 1  # number in the pool
-REDUCED = 2  # number in the pool, number of tokens to take away, tokens…
+POOLED = 1  # number in the pool, regular expression
+REDUCED = 2  # number in the pool, regular expression that is of, number of tokens to take away, tokens…
 
 _BUDGET = 4096  # trie nodes that the walk for a small row may visit
 _UNLIMITED = 1 << 60
@@ -93,8 +100,8 @@ def _push_tokens(m: Memory, view: Memory, token: int) -> int:
 
 
 @inner
-def _collect(m: Memory, node: int, view: Memory, budget: int) -> bool:
-    """Make the small row of a regular expression; False when it would be large.
+def _collect(m: Memory, row: int, node: int, root: int, view: Memory, budget: int) -> bool:
+    """Make the small row of a regular expression, below trie node `root`, for `row`; False when it would be large.
 
     Trie nodes that are to be visited wait in `pending`, each with the derivative there; for a JSON string of words,
     as names of properties are, -1 - the trie of the words that are left serves as well, and is no object to be made.
@@ -105,13 +112,13 @@ def _collect(m: Memory, node: int, view: Memory, budget: int) -> bool:
     push(m, SMALL)
     push(m, 0)
     exits, pending = np.empty(32, np.int64), np.empty(64, np.int64)
-    pending[0], pending[1] = 0, _words_of(m, node)
+    pending[0], pending[1] = root, _words_of(m, node)
     exit_count, visited, tokens, top = 0, 0, 0, 2
     while top > 0 and m[STATUS] == OK:
         top -= 2
         i, here = pending[top], pending[top + 1]
         cell = NODE_WIDTH * i
-        visited += i > 0
+        visited += i > root
         if visited > budget:
             cut(m, position)
             return False
@@ -124,7 +131,7 @@ def _collect(m: Memory, node: int, view: Memory, budget: int) -> bool:
             top = _push_below_words(m, i, -1 - here, argument(m, node, 3), view, pending, top)
             tokens += height(m) - listed
             continue
-        if i > 0:
+        if i > root:
             tokens += _push_tokens(m, view, trie[cell + 3])
             if trie[cell + 1] > 1 and nullable(m, here):
                 if exit_count + 2 > exits.size:
@@ -150,7 +157,7 @@ def _collect(m: Memory, node: int, view: Memory, budget: int) -> bool:
         push(m, exit_count // 2)
         for j in range(exit_count):
             push(m, exits[j])
-    set_memo(m, node, MEMO_C, store_stack(m, position))
+    set_memo(m, row, MEMO_C, store_stack(m, position))
     return True
 
 
@@ -307,6 +314,7 @@ def _reduce(m: Memory, node: int, base: int, reach: int, view: Memory) -> bool:
     position = height(m)
     push(m, REDUCED)
     push(m, m[memo(m, base, MEMO_C) + 1])
+    push(m, base)
     push(m, 0)
     pending = np.empty(96, np.int64)
     pending[0], pending[1], pending[2] = 0, node, base
@@ -332,51 +340,81 @@ def _reduce(m: Memory, node: int, base: int, reach: int, view: Memory) -> bool:
                 pending[top], pending[top + 1], pending[top + 2] = below, less, full
                 top += 3
     if m[STATUS] == OK:
-        put(m, position + 2, taken)
+        put(m, position + 3, taken)
     set_memo(m, node, MEMO_C, store_stack(m, position))
     return True
 
 
 @inner
-def _ask_for(m: Memory, node: int) -> None:
+def ask_for_row(m: Memory, node: int, root: int, part: int) -> None:
+    """Let the call fail for want of a part of a pooled row."""
     if m[STATUS] == OK:
         m[STATUS] = NEEDS_ROW
-        m[NEEDED_NODE] = node
+        m[NEEDED_NODE], m[NEEDED_ROOT], m[NEEDED_PART] = node, root, part
 
 
 @inner
-def row_of(m: Memory, node: int, keyed: bool, view: Memory) -> int:
-    """The record of the row of a regular expression; -1 when the call has failed, or a pooled row is needed.
+def _reduced_row(m: Memory, node: int, view: Memory) -> int:
+    """The record of a reduced row; -1 where there is none, or the call has failed."""
+    base, reach = _base_of(m, node), -1
+    if base == EMPTY:
+        base, reach = _base_without_bound(m, node), 1
+        if base != EMPTY and kind_of(m, argument(m, node, 0)) == INTERSECT:
+            reach = reach_of(m, argument(m, base, 0))
+    if base == EMPTY or m[STATUS] != OK:
+        return -1
+    if memo(m, base, MEMO_C) < 0 and not _collect(m, base, base, 0, view, _BUDGET):
+        ask_for_row(m, base, 0, SHARED)
+    if m[STATUS] == OK and m[memo(m, base, MEMO_C)] == POOLED:
+        if _reduce(m, node, base, reach, view):
+            return memo(m, node, MEMO_C)
+        ask_for_row(m, node, 0, SHARED)
+    return -1
 
-    The exits of a pooled row have no payloads, so an expression that is `keyed` by them gets a small one always.
+
+@inner
+def row_of(m: Memory, node: int, root: int, keyed: bool, view: Memory) -> int:
+    """The record of the row of a regular expression below a trie node.
+
+    -1 when the call has failed, or a pooled row is needed.  The exits of a pooled row have no payloads, so an
+    expression that is `keyed` by them gets a small one always.
     """
-    record = memo(m, node, MEMO_C)
-    if record >= 0:
+    row = node if root == 0 else intern_2(m, ROW, node, root)
+    record = memo(m, row, MEMO_C)
+    if record >= 0 or m[STATUS] != OK:
         return record
-    base, reach = EMPTY, -1
-    if not keyed:
-        base = _base_of(m, node)
-        if base == EMPTY:
-            base, reach = _base_without_bound(m, node), 1
-            if base != EMPTY and kind_of(m, argument(m, node, 0)) == INTERSECT:
-                reach = reach_of(m, argument(m, base, 0))
-    if base != EMPTY and m[STATUS] == OK:
-        if memo(m, base, MEMO_C) < 0 and not _collect(m, base, view, _BUDGET):
-            _ask_for(m, base)
-        if m[STATUS] == OK and m[memo(m, base, MEMO_C)] == POOLED:
-            if _reduce(m, node, base, reach, view):
-                return memo(m, node, MEMO_C)
-            _ask_for(m, node)
-    if m[STATUS] == OK and not _collect(m, node, view, _UNLIMITED if keyed else _BUDGET):
-        _ask_for(m, node)
-    return memo(m, node, MEMO_C)
+    if root == 0 and not keyed:
+        record = _reduced_row(m, node, view)
+        if record >= 0 or m[STATUS] != OK:
+            return record
+    if not _collect(m, row, node, root, view, _UNLIMITED if keyed else _BUDGET):
+        ask_for_row(m, node, root, SHARED)
+    return memo(m, row, MEMO_C)
 
 
 @kernel
-def set_pooled(address: int, node: int, number: int) -> None:
-    """Say that the row of `node` is number `number` of the pool."""
+def set_pooled(address: int, node: int, root: int, part: int, number: int) -> None:
+    """Say that a part of the row of `node` below trie node `root` is number `number` of the pool."""
     m = memory_at(address)
+    row = node if root == 0 else intern_2(m, ROW, node, root)
+    if part == LETTERS:
+        remember(m, row, _LETTERS_OF, number)
+        return
     position = height(m)
     push(m, POOLED)
     push(m, number)
-    set_memo(m, node, MEMO_C, store_stack(m, position))
+    push(m, node)
+    set_memo(m, row, MEMO_C, store_stack(m, position))
+
+
+_LETTERS_OF = 1 << 28  # with a row, this number stands for its part LETTERS
+
+
+@inner
+def letters_of(m: Memory, node: int, root: int) -> int:
+    """The number in the pool of the other part of a pooled row; -1 when it has been asked for."""
+    row = node if root == 0 else intern_2(m, ROW, node, root)
+    number = recall(m, row, _LETTERS_OF)
+    if number < 0:
+        ask_for_row(m, node, root, LETTERS)
+    return number

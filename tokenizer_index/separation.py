@@ -40,7 +40,7 @@ from constrain.tokenizer_index.tables import TERMINAL_NODE, terminal_cell
 
 __all__ = ["is_separable"]
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 _MAX_STATES = 5_000
 

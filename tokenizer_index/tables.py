@@ -22,7 +22,7 @@ import numpy as np
 from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel, memory_at
 from constrain.grammars.automata.store import FREE, FULL, OK, SIZE, STATUS
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 # Header cells: offset, capacity and count of each table.
 STATES, STATES_CAPACITY, STATES_COUNT = 16, 17, 18
@@ -31,13 +31,14 @@ TERMINALS, TERMINALS_CAPACITY, TERMINALS_COUNT = 22, 23, 24
 NEEDED_RULE = 25  # the rule that a call with status NEEDS_RULE lacks
 LONGEST_MATCH = 26  # 1: maximal munch with priorities; 0: every split of the text into lexemes counts
 IGNORED = 27  # offset of [count, terminal, …]: terminals that may stand before any other, or 0
-NEEDED_NODE = 28  # the regular expression that a call with status NEEDS_ROW lacks the row of
+NEEDED_NODE = 28  # the regular expression that a call with status NEEDS_ROW lacks the row of; see NEEDED_ROOT
 SEARCHES = 29  # 1: a configuration may be a dead end and has to be searched (see separation)
 NEEDED_STATE, NEEDED_PARAMETER = 30, 31  # what a call with status NEEDS_LENGTH lacks the lengths of rules for
 LENIENT = 32  # 1: a length may be a lower bound, if rules are not known; 2: one was (see least)
 NEEDED_TEXT = 33  # with NEEDED_STATE, what a call with status NEEDS_FOLLOWER lacks what follows it (see captures)
 CAPTURES = 34  # 1: what follows may depend on the text, and lengths are lower bounds
 NEEDED_LEXER_ROW = 35  # the row that a call with status NEEDS_LEXER_ROW lacks
+NEEDED_ROOT, NEEDED_PART = 36, 37  # with NEEDED_NODE: the trie node, and which part of the row (see pooled_rows)
 WIDTH = 4  # cells in a row of each table
 
 # Columns.

@@ -6,7 +6,7 @@ once.  Whoever holds a view keeps the arrays alive.
 
 from constrain.grammars.automata._jit import Memory, inner, memory_at
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 # Words of the table: addresses of arrays of int32, unless it says otherwise.
 TRIE = 0  # rows of symbol, subtree size, depth, token or -1; preorder, the root first
@@ -27,9 +27,10 @@ HEIGHTS = 14  # per trie node, how many symbols the longest token below it has f
 BELOW = 15  # per trie node, two words of int64: the symbols that occur below it, see `trie.symbols_below`
 VIEW_SIZE = 16
 
-# Fields of a pooled row: addresses of its bits, of its suffix trie, of the tokens of that; number of suffix nodes.
-POOL_BITS, POOL_SUFFIXES, POOL_TOKENS, POOL_COUNT = 0, 1, 2, 3
-POOL_WIDTH = 4
+# Fields of a pooled row: addresses of its bits, its suffix trie, the tokens of that, and its wide exits; numbers of
+# suffix nodes, of wide exits, and of all exits.
+POOL_BITS, POOL_SUFFIXES, POOL_TOKENS, POOL_WIDE, POOL_COUNT, POOL_WIDE_COUNT, POOL_EXITS = 0, 1, 2, 3, 4, 5, 6
+POOL_WIDTH = 7
 
 # Cells of a trie node, and of a suffix trie node: symbol, subtree size, depth, then token, or first token and count.
 NODE_WIDTH = 4
@@ -46,6 +47,18 @@ def child_from(children: Memory, first: int, last: int, symbol: int) -> int:
         else:
             last = middle
     return first
+
+
+@inner
+def is_letter(symbol: int) -> bool:
+    """Whether a byte is a letter, a digit, an underscore, or part of a character beyond ASCII."""
+    return (
+        0x30 <= symbol <= 0x39
+        or 0x41 <= symbol <= 0x5A
+        or symbol == 0x5F
+        or 0x61 <= symbol <= 0x7A
+        or 0x80 <= symbol <= 0xFF
+    )
 
 
 @inner

@@ -56,7 +56,7 @@ from constrain.grammars.automata.store import (
     store_stack,
 )
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 # These build on this module.
 _json_transitions = linked("json_transitions", 1)

@@ -13,7 +13,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import inner, int64
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 Queue: TypeAlias = Any  # an array of int64
 

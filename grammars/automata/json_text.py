@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

@@ -14,7 +14,7 @@ from constrain.grammars.automata.programs import program_of
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 __all__ = ["Language"]
 

@@ -69,7 +69,7 @@ from constrain.grammars.automata.store import (
     remember,
 )
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 RAW, WRITTEN = 0, 1
 SPECIAL = 1 << 24

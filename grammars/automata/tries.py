@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "1c638e154475cd67"
+KERNELS = "5321dfdd70176ed2"
 
 
 @inner
