@@ -69,7 +69,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "5321dfdd70176ed2"
+KERNELS = "f94eb4aa3fb14a39"
 
 INNER, READ, KNOWN = 0, 1, 2  # fields of the parameter
 

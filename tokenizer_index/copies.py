@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from constrain.grammars.automata._jit import kernel, memory_at
 
-KERNELS = "5321dfdd70176ed2"
+KERNELS = "f94eb4aa3fb14a39"
 
 
 @kernel

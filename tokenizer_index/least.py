@@ -70,7 +70,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "5321dfdd70176ed2"
+KERNELS = "f94eb4aa3fb14a39"
 
 LEFT = CONFIGURATION + 1  # LEFT [state, parameter]; what is left of the rule from there on is its MEMO_A
 

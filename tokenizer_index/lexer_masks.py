@@ -45,7 +45,7 @@ from constrain.tokenizer_index.walks import first_bytes_of, walk
 
 __all__ = ["add_lexer_rows"]
 
-KERNELS = "5321dfdd70176ed2"
+KERNELS = "f94eb4aa3fb14a39"
 
 
 @inner

@@ -62,7 +62,7 @@ from constrain.tokenizer_index.parser import (
     set_of,
     sort_unique_triples,
 )
-from constrain.tokenizer_index.rows import REDUCED, SMALL, letters_of, row_of
+from constrain.tokenizer_index.rows import DOUBTED, POOLED, SMALL, letters_of, row_of
 from constrain.tokenizer_index.tables import (
     ACCEPT,
     CAPTURE,
@@ -102,7 +102,7 @@ from constrain.tokenizer_index.view import (
 )
 from constrain.tokenizer_index.walks import first_bytes_of, walk
 
-KERNELS = "5321dfdd70176ed2"
+KERNELS = "f94eb4aa3fb14a39"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
@@ -279,10 +279,10 @@ def _add_small(
 def _add_pooled(
     m: Memory, record: int, root: int, parser: int, terminal: int, tail: int, view: Memory, mask: Memory, doubts: Memory
 ) -> None:
-    """Add a pooled row; for a reduced one, the tokens on its list keep the state they have."""
+    """Add a pooled row; for one made from another, the tokens on its list keep the state they have, or are in doubt."""
     row = words_at(view[POOL] + 8 * POOL_WIDTH * m[record + 1])
     first, last = record + 4, record + 4
-    if m[record] == REDUCED:
+    if m[record] != POOLED:
         last += m[record + 3]
     kept = height(m)
     for i in range(first, last):
@@ -302,6 +302,9 @@ def _add_pooled(
                 _add_suffixes(m, after, letters, view, mask, doubts)
     for i in range(first, last):
         clear_bit(mask, m[i])
+        if m[record] == DOUBTED:
+            set_bit(doubts, m[i])
+            doubts[view[WORDS]] = 1
     for i in range(kept, height(m)):
         set_bit(mask, at(m, i))
     cut(m, kept)

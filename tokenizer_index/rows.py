@@ -1,7 +1,7 @@
 """Rows: which tokens stay inside a lexeme, and where they may leave it.  A function of its regular expression alone.
 
 The row of a regular expression holds the tokens that its strings can begin with, and the *exits*: the trie nodes
-at which a string of it ends inside a token.  Rows come in three forms:
+at which a string of it ends inside a token.  Rows come in four forms:
 
 SMALL    a list of tokens and exits, made here on demand
 POOLED   a bitmask in the index's pool, shared by all grammars and kept on disk.  Its exits are merged by what
@@ -10,6 +10,8 @@ REDUCED  "any string but these words": the pooled row of "any string", minus som
          derived along the trie, and a subtree is left as soon as the two derivatives are the same object, so that
          only the nodes along the words are visited.  "A string of at most n characters" is made likewise: subtrees
          whose tokens are too short to come to the bound are left
+DOUBTED  the same of other expressions, say "any name but these keywords": the pooled row of "any name", and a list of
+         the tokens that begin with one of the words, if they are few, which have to be decided one by one
 
 A row that turns out large while it is made is asked for through the status NEEDS_ROW; `pooled_rows` makes it.
 
@@ -21,7 +23,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from constrain.grammars.automata._jit import Memory, inner, kernel, memory_at
+from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, words_at
 from constrain.grammars.automata.expand import target_of, transitions
 from constrain.grammars.automata.json_text import ANY_ESCAPE, letter_of_escape
 from constrain.grammars.automata.liveness import is_alive
@@ -72,14 +74,27 @@ from constrain.tokenizer_index.parser import ROW
 from constrain.tokenizer_index.pooled_rows import LETTERS, SHARED
 from constrain.tokenizer_index.reach import FAR, reach_of
 from constrain.tokenizer_index.tables import NEEDED_NODE, NEEDED_PART, NEEDED_ROOT
-from constrain.tokenizer_index.view import CHILD_OFFSETS, CHILDREN, HEIGHTS, NODE_WIDTH, TRIE, child_from, twin_of
+from constrain.tokenizer_index.view import (
+    CHILD_OFFSETS,
+    CHILDREN,
+    HEIGHTS,
+    NODE_WIDTH,
+    POOL,
+    POOL_BITS,
+    POOL_WIDTH,
+    TRIE,
+    child_from,
+    has_bit,
+    twin_of,
+)
 
-KERNELS = "5321dfdd70176ed2"
+KERNELS = "f94eb4aa3fb14a39"
 
 # Forms of a row, the first cell of its record in the store, and what follows it.
 SMALL = 0  # number of tokens, tokens…, number of exits, (trie node, payload)…
 POOLED = 1  # number in the pool, regular expression
 REDUCED = 2  # number in the pool, regular expression that is of, number of tokens to take away, tokens…
+DOUBTED = 3  # the same with tokens that are in doubt
 
 _BUDGET = 4096  # trie nodes that the walk for a small row may visit
 _UNLIMITED = 1 << 60
@@ -354,6 +369,60 @@ def ask_for_row(m: Memory, node: int, root: int, part: int) -> None:
 
 
 @inner
+def _push_lost(m: Memory, node: int, base: int, root: int, bits: Memory, view: Memory) -> int:
+    """Put the tokens below trie node `root` that `base` may read, and `node` perhaps not, on the stack; how many.
+
+    `node` is `base` without some words.  Behind one of them a token may not go on with what follows; one that stays
+    inside `base`, as `bits` say, does not ask for that.
+    """
+    trie, offsets, children = memory_at(view[TRIE]), memory_at(view[CHILD_OFFSETS]), memory_at(view[CHILDREN])
+    pending = np.empty(96, np.int64)
+    pending[0], pending[1], pending[2] = root, node, base
+    lost, top = 0, 3
+    while top > 0 and lost <= _MOST_LOST and m[STATUS] == OK:
+        top -= 3
+        i, lesser, fuller = pending[top], pending[top + 1], pending[top + 2]
+        while top + 3 * (offsets[i + 1] - offsets[i]) > pending.size:
+            pending = _doubled(pending)
+        for child in range(offsets[i], offsets[i + 1]):
+            symbol, below = children[2 * child], children[2 * child + 1]
+            less, full = target_of(m, lesser, symbol), target_of(m, fuller, symbol)
+            if less == full or not is_alive(m, full):
+                continue
+            stays = is_alive(m, less)
+            if stays:
+                pending[top], pending[top + 1], pending[top + 2] = below, less, full
+                top += 3
+            if not stays or nullable(m, less) != nullable(m, full):
+                for j in range(below + stays, below + trie[NODE_WIDTH * below + 1]):
+                    token = int64(trie[NODE_WIDTH * j + 3])
+                    if token >= 0 and not (stays and has_bit(bits, token)):
+                        lost += _push_tokens(m, view, token)
+    return lost
+
+
+_MOST_LOST = 32
+
+
+@inner
+def _doubt(m: Memory, row: int, node: int, root: int, record: int, view: Memory) -> bool:
+    """Make the row of an expression without words from the pooled row of the expression; False for too many doubts."""
+    position = height(m)
+    push(m, DOUBTED)
+    push(m, m[record + 1])
+    push(m, m[record + 2])
+    push(m, 0)
+    bits = memory_at(words_at(view[POOL] + 8 * POOL_WIDTH * m[record + 1])[POOL_BITS])
+    lost = _push_lost(m, node, argument(m, node, 0), root, bits, view)
+    if lost > _MOST_LOST:
+        cut(m, position)
+        return False
+    put(m, position + 3, lost)
+    set_memo(m, row, MEMO_C, store_stack(m, position))
+    return True
+
+
+@inner
 def _reduced_row(m: Memory, node: int, view: Memory) -> int:
     """The record of a reduced row; -1 where there is none, or the call has failed."""
     base, reach = _base_of(m, node), -1
@@ -363,13 +432,38 @@ def _reduced_row(m: Memory, node: int, view: Memory) -> int:
             reach = reach_of(m, argument(m, base, 0))
     if base == EMPTY or m[STATUS] != OK:
         return -1
-    if memo(m, base, MEMO_C) < 0 and not _collect(m, base, base, 0, view, _BUDGET):
-        ask_for_row(m, base, 0, SHARED)
-    if m[STATUS] == OK and m[memo(m, base, MEMO_C)] == POOLED:
+    record = _row_of_base(m, base, base, 0, view)
+    if m[STATUS] == OK and m[record] == POOLED:
         if _reduce(m, node, base, reach, view):
             return memo(m, node, MEMO_C)
         ask_for_row(m, node, 0, SHARED)
     return -1
+
+
+@inner
+def _doubted_row(m: Memory, row: int, node: int, root: int, view: Memory) -> int:
+    """The record of a row with tokens in doubt; -1 where there is none, or the call has failed."""
+    base = argument(m, node, 0)
+    record = _row_of_base(m, _row_at(m, base, root), base, root, view)
+    if m[STATUS] == OK and m[record] == POOLED:
+        if _doubt(m, row, node, root, record, view):
+            return memo(m, row, MEMO_C)
+        ask_for_row(m, node, root, SHARED)
+    return -1
+
+
+@inner
+def _row_at(m: Memory, node: int, root: int) -> int:
+    """The object whose record is that of the row below a trie node."""
+    return node if root == 0 else intern_2(m, ROW, node, root)
+
+
+@inner
+def _row_of_base(m: Memory, row: int, node: int, root: int, view: Memory) -> int:
+    """The record of a row that is made from nothing else; -1 as `row_of` says."""
+    if m[STATUS] == OK and memo(m, row, MEMO_C) < 0 and not _collect(m, row, node, root, view, _BUDGET):
+        ask_for_row(m, node, root, SHARED)
+    return memo(m, row, MEMO_C)
 
 
 @inner
@@ -379,24 +473,27 @@ def row_of(m: Memory, node: int, root: int, keyed: bool, view: Memory) -> int:
     -1 when the call has failed, or a pooled row is needed.  The exits of a pooled row have no payloads, so an
     expression that is `keyed` by them gets a small one always.
     """
-    row = node if root == 0 else intern_2(m, ROW, node, root)
+    row = _row_at(m, node, root)
     record = memo(m, row, MEMO_C)
     if record >= 0 or m[STATUS] != OK:
         return record
-    if root == 0 and not keyed:
+    if keyed:
+        _collect(m, row, node, root, view, _UNLIMITED)
+        return memo(m, row, MEMO_C)
+    if kind_of(m, node) == WITHOUT:
+        record = _doubted_row(m, row, node, root, view)
+    elif root == 0:
         record = _reduced_row(m, node, view)
-        if record >= 0 or m[STATUS] != OK:
-            return record
-    if not _collect(m, row, node, root, view, _UNLIMITED if keyed else _BUDGET):
-        ask_for_row(m, node, root, SHARED)
-    return memo(m, row, MEMO_C)
+    if record >= 0 or m[STATUS] != OK:
+        return record
+    return _row_of_base(m, row, node, root, view)
 
 
 @kernel
 def set_pooled(address: int, node: int, root: int, part: int, number: int) -> None:
     """Say that a part of the row of `node` below trie node `root` is number `number` of the pool."""
     m = memory_at(address)
-    row = node if root == 0 else intern_2(m, ROW, node, root)
+    row = _row_at(m, node, root)
     if part == LETTERS:
         remember(m, row, _LETTERS_OF, number)
         return
@@ -413,7 +510,7 @@ _LETTERS_OF = 1 << 28  # with a row, this number stands for its part LETTERS
 @inner
 def letters_of(m: Memory, node: int, root: int) -> int:
     """The number in the pool of the other part of a pooled row; -1 when it has been asked for."""
-    row = node if root == 0 else intern_2(m, ROW, node, root)
+    row = _row_at(m, node, root)
     number = recall(m, row, _LETTERS_OF)
     if number < 0:
         ask_for_row(m, node, root, LETTERS)

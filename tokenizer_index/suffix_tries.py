@@ -9,7 +9,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel
 
-KERNELS = "5321dfdd70176ed2"
+KERNELS = "f94eb4aa3fb14a39"
 
 
 @inner

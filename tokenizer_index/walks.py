@@ -33,7 +33,7 @@ from constrain.tokenizer_index.view import (
 
 __all__ = ["first_bytes_of", "walk"]
 
-KERNELS = "5321dfdd70176ed2"
+KERNELS = "f94eb4aa3fb14a39"
 
 _FEW = 8  # children that are tried one by one
 

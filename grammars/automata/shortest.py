@@ -69,7 +69,7 @@ from constrain.grammars.automata.store import (
     remember,
 )
 
-KERNELS = "5321dfdd70176ed2"
+KERNELS = "f94eb4aa3fb14a39"
 
 RAW, WRITTEN = 0, 1
 SPECIAL = 1 << 24
