@@ -181,6 +181,7 @@ class Loader:
             case ir.SpecialToken(token):
                 return (TERMINAL, self._special_terminal(token)), False
             case ir.Reference(name):
+                self._check_known(name)
                 nullable = self._facts is not None and name in self._facts.nullable
                 reads = self._facts is None or name in self._facts.reads
                 return ((_RULE, self.rule_number(name)) if reads else None), nullable
@@ -192,6 +193,13 @@ class Loader:
                 return (_RULE, self._rule_of(node)), False
         raise GrammarError(f"{type(node).__name__} is not supported here")
 
+    def _check_known(self, name: str) -> None:
+        """A rule that only what is made with the text refers to was not seen when the grammar was analysed."""
+        if self._facts is not None and name not in self._facts.reachable:
+            raise GrammarError(
+                f"rule {name!r} is used by what is made with the text only: the grammar has to make it, too (make_rule)"
+            )
+
     def _anonymous(self, node: ir.Expression) -> int:
         name = f"<{len(self._names)}>"
         self._anonymous_rules[name] = node
@@ -200,6 +208,7 @@ class Loader:
     def _rule_of(self, expression: ir.Expression) -> int:
         """The rule of an expression; the same for equal ones."""
         if isinstance(expression, ir.Reference):
+            self._check_known(expression.name)
             return self.rule_number(expression.name)
         known = self._known.get(expression)
         if known is None:

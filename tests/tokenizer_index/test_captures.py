@@ -161,3 +161,22 @@ def test_what_is_refused() -> None:
         constrain.compile(ir.Grammar("endless", {"endless": endless}), index()).matcher().allowed_tokens()
     with pytest.raises(GrammarError, match="cannot be saved"):
         to_data(grammar, 1000)
+
+
+@dataclass(frozen=True)
+class _Unseen:
+    """What comes late, and refers to a rule that nothing else does."""
+
+    def expression(self) -> ir.Expression:
+        return ir.Sequence((terminal(b"a"), ir.Reference("unseen")))
+
+
+@pytest.mark.parametrize("rules", [{}, {"unseen": terminal(b"b")}])
+def test_rules_that_only_late_ones_refer_to(rules: dict[str, ir.Expression]) -> None:
+    """A grammar whose rules are known beforehand was analysed without them: an error, not an empty mask."""
+    start = ir.Sequence((terminal(b"."), ir.Late(_Unseen())))
+    grammar = ir.Grammar("start", {"start": start, **rules})
+    with pytest.raises(GrammarError, match="'unseen' is used by what is made with the text only"):
+        constrain.compile(grammar, index()).matcher().accept_text(".a")
+    made = ir.Grammar("start", {"start": start}, make_rule={"start": start, "unseen": terminal(b"b")}.__getitem__)
+    assert constrain.compile(made, index()).matcher().accept_text(".ab")
