@@ -54,7 +54,7 @@ from constrain.tokenizer_index.tables import (
     state_cell,
 )
 
-KERNELS = "f94eb4aa3fb14a39"
+KERNELS = "aa09a4afdfb92e65"
 
 
 @inner

@@ -20,6 +20,7 @@ from constrain.grammars.automata.store import (
     NEEDS_LEXER_ROW,
     NEEDS_ROW,
     NEEDS_RULE,
+    NEEDS_SEVERAL,
 )
 from constrain.grammars.errors import ResourceLimitError, UnsatisfiableConstraintError
 from constrain.grammars.lexemes import merge_terminals
@@ -41,6 +42,8 @@ from constrain.tokenizer_index.tables import (
     NEEDED_STATE,
     NEEDED_TEXT,
 )
+from constrain.tokenizer_index.view import LACKING
+from constrain.tokenizer_index.walks import LACKING_SIZE
 
 __all__ = ["Engine"]
 
@@ -58,6 +61,8 @@ class Engine(Arena):
         self.pool = index.pool()
         self.view = index.view(self.pool)
         self.lock = threading.RLock()
+        self._lacking = np.zeros(1 + 3 * LACKING_SIZE, np.int32)
+        self.view[LACKING] = self._lacking.ctypes.data
         self._view_address = self.view.ctypes.data
         self._doubts = np.zeros(index.mask_words + 1, np.int32)
         self._doubts_address = self._doubts.ctypes.data
@@ -77,8 +82,12 @@ class Engine(Arena):
 
     def resolve(self, status: int) -> None:
         """Load the rule, make the row, find out the follower or the lengths that the kernel lacked."""
+        several = self._lacking[1 : 1 + 3 * int(self._lacking[0])].reshape(-1, 3).tolist()
+        self._lacking[0] = 0
+        for needs, one, text in several:
+            self._provide(needs, one, text)
         if status == NEEDS_RULE:
-            self._loader.load_beginning(int(self.memory[NEEDED_RULE]))
+            self._provide(status, int(self.memory[NEEDED_RULE]), 0)
         elif status == NEEDS_ROW:
             self._pooled_row(*map(int, self.memory[[NEEDED_NODE, NEEDED_ROOT, NEEDED_PART]]))
         elif status == NEEDS_LEXER_ROW:
@@ -86,10 +95,16 @@ class Engine(Arena):
         elif status == NEEDS_LENGTH:
             self._find_lengths(int(self.memory[NEEDED_STATE]), int(self.memory[NEEDED_PARAMETER]))
         elif status == NEEDS_FOLLOWER:
-            state, text = int(self.memory[NEEDED_STATE]), int(self.memory[NEEDED_TEXT])
-            self.run(captures.set_follower, state, text, self._loader.follower(state, text))
-        else:
+            self._provide(status, int(self.memory[NEEDED_STATE]), int(self.memory[NEEDED_TEXT]))
+        elif status != NEEDS_SEVERAL:
             super().resolve(status)
+
+    def _provide(self, status: int, one: int, text: int) -> None:
+        """Load a rule, or what follows a text in a state, by their numbers."""
+        if status == NEEDS_RULE:
+            self._loader.load_beginning(one)
+        else:
+            self.run(captures.set_follower, one, text, self._loader.follower(one, text))
 
     def _pooled_row(self, node: int, root: int, part: int) -> None:
         key = content_key(self, node, root, part, int(self.memory[COUNT]))

@@ -45,7 +45,7 @@ from constrain.tokenizer_index.walks import first_bytes_of, walk
 
 __all__ = ["add_lexer_rows"]
 
-KERNELS = "f94eb4aa3fb14a39"
+KERNELS = "aa09a4afdfb92e65"
 
 
 @inner

@@ -31,7 +31,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["load_lexer_row"]
 
-KERNELS = "f94eb4aa3fb14a39"
+KERNELS = "aa09a4afdfb92e65"
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
 

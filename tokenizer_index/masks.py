@@ -79,6 +79,7 @@ from constrain.tokenizer_index.view import (
     DEPTH,
     END_COUNT,
     END_TOKENS,
+    LACKING,
     LAST_WORD,
     NODE_WIDTH,
     POOL,
@@ -100,16 +101,16 @@ from constrain.tokenizer_index.view import (
     is_letter,
     set_bit,
 )
-from constrain.tokenizer_index.walks import first_bytes_of, walk
+from constrain.tokenizer_index.walks import fail_for_lack, first_bytes_of, lacking, put_off, walk
 
-KERNELS = "f94eb4aa3fb14a39"
+KERNELS = "aa09a4afdfb92e65"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
 
 
 @inner
-def _walk_suffixes(m: Memory, start: int, row: Memory) -> int:
+def _walk_suffixes(m: Memory, start: int, row: Memory, view: Memory) -> int:
     """`walk` along the suffix trie of a pooled row: the place of the nodes that were reached, and of those in doubt.
 
     Both are lists with their number in front, one behind the other; 0 when the call has failed.
@@ -130,6 +131,8 @@ def _walk_suffixes(m: Memory, start: int, row: Memory) -> int:
             i += size
             continue
         here = config_step(m, at(m, base + depth - 1), suffixes[cell])
+        if m[STATUS] != OK and put_off(m, view, base + depth):
+            here = 0
         flags = flags_of(m, here) if here > 0 else 0
         if here > 0 and flags & DOUBTFUL:
             for j in range(cell, cell + SUFFIX_WIDTH * size, SUFFIX_WIDTH):
@@ -171,8 +174,10 @@ def _add_suffixes(m: Memory, start: int, number: int, view: Memory, mask: Memory
     top = height(m)
     nodes = recall(m, start, _ROWS + number)
     if nodes < 0:
-        nodes = _walk_suffixes(m, start, row)
-        remember(m, start, _ROWS + number, nodes)
+        known = lacking(view)
+        nodes = _walk_suffixes(m, start, row, view)
+        if lacking(view) == known:
+            remember(m, start, _ROWS + number, nodes)
     if m[STATUS] == OK:
         suffixes, tokens = memory_at(row[POOL_SUFFIXES]), memory_at(row[POOL_TOKENS])
         doubtful = nodes + 1 + m[nodes]
@@ -381,16 +386,22 @@ def _add_rows(m: Memory, configuration: int, view: Memory, mask: Memory, doubts:
         cut(m, height(m) - 2)
         for i in range(0, length_of(m, here), 3):
             parser, lexer = argument(m, here, i), argument(m, here, i + 1)
+            waiting = height(m)
             if lexer == 0:
                 lexer = first_lexer(m, parser)
+            if m[STATUS] != OK and put_off(m, view, waiting):
+                continue
             for j in range(0, length_of(m, lexer), 3):
                 terminal, node = argument(m, lexer, j), argument(m, lexer, j + 1)
+                waiting = height(m)
                 if kind_of(m, node) != UNION:
                     _add_terminal(m, parser, terminal, node, root, view, mask, doubts)
                 else:
                     for k in range(length_of(m, node)):
                         if is_alive(m, argument(m, node, k)):
                             _add_terminal(m, parser, terminal, argument(m, node, k), root, view, mask, doubts)
+                if m[STATUS] != OK:
+                    put_off(m, view, waiting)
     cut(m, kept)
 
 
@@ -409,12 +420,17 @@ def read_token(m: Memory, configuration: int, view: Memory, token: int) -> int:
 
 @inner
 def _decide_doubts(m: Memory, configuration: int, view: Memory, mask: Memory, doubts: Memory) -> None:
+    kept = height(m)
     for word in range(view[WORDS]):
         bits = doubts[word]
         doubts[word] = 0
         for i in range(32):
-            if (bits >> i) & 1 and read_token(m, configuration, view, 32 * word + i) != 0:
-                set_bit(mask, 32 * word + i)
+            if (bits >> i) & 1:
+                after = read_token(m, configuration, view, 32 * word + i)
+                if m[STATUS] != OK and put_off(m, view, kept):
+                    continue
+                if after != 0:
+                    set_bit(mask, 32 * word + i)
     doubts[view[WORDS]] = 0
 
 
@@ -429,6 +445,7 @@ def make_mask(address: int, table: int, configuration: int, mask_address: int, d
     m[WORK] = 0
     mask, doubts = memory_at(mask_address), memory_at(doubts_address)
     words = view[WORDS]
+    memory_at(view[LACKING])[0] = 0
     for word in range(words):
         mask[word] = 0
     if m[LONGEST_MATCH]:
@@ -437,6 +454,7 @@ def make_mask(address: int, table: int, configuration: int, mask_address: int, d
         _add_rows(m, configuration, view, mask, doubts)
     if doubts[words]:
         _decide_doubts(m, configuration, view, mask, doubts)
+    fail_for_lack(m, view)
     result = flags_of(m, configuration) & ACCEPTING
     word = 0
     while word < words and mask[word] == 0:
@@ -460,7 +478,9 @@ def plain_mask(address: int, table: int, configuration: int, root: int, mask_add
     """Add the tokens below trie node `root` to a mask, the plain way."""
     m, view = memory_at(address), words_at(table)
     doubts = memory_at(doubts_address)
+    memory_at(view[LACKING])[0] = 0
     walk(m, configuration, root, view, memory_at(mask_address), doubts)
+    fail_for_lack(m, view)
     for word in range(view[WORDS] + 1):
         doubts[word] = 0
 

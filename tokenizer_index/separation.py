@@ -40,7 +40,7 @@ from constrain.tokenizer_index.tables import TERMINAL_NODE, terminal_cell
 
 __all__ = ["is_separable"]
 
-KERNELS = "f94eb4aa3fb14a39"
+KERNELS = "aa09a4afdfb92e65"
 
 _MAX_STATES = 5_000
 

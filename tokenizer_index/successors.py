@@ -5,7 +5,7 @@ from constrain.grammars.automata.store import OK, STATUS, at, cut, height, push
 from constrain.tokenizer_index.configurations import config_step
 from constrain.tokenizer_index.view import NODE_WIDTH, SAME, TRIE
 
-KERNELS = "f94eb4aa3fb14a39"
+KERNELS = "aa09a4afdfb92e65"
 
 
 @kernel

@@ -9,7 +9,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel
 
-KERNELS = "f94eb4aa3fb14a39"
+KERNELS = "aa09a4afdfb92e65"
 
 
 @inner

@@ -6,7 +6,7 @@ once.  Whoever holds a view keeps the arrays alive.
 
 from constrain.grammars.automata._jit import Memory, inner, memory_at
 
-KERNELS = "f94eb4aa3fb14a39"
+KERNELS = "aa09a4afdfb92e65"
 
 # Words of the table: addresses of arrays of int32, unless it says otherwise.
 TRIE = 0  # rows of symbol, subtree size, depth, token or -1; preorder, the root first
@@ -25,7 +25,8 @@ LAST_WORD = 12  # the last word of a mask that allows everything
 TWINS = 13  # whether some tokens have the same bytes; if not, nobody needs to look at SAME
 HEIGHTS = 14  # per trie node, how many symbols the longest token below it has from there on
 BELOW = 15  # per trie node, two words of int64: the symbols that occur below it, see `trie.symbols_below`
-VIEW_SIZE = 16
+LACKING = 16  # of an engine: what a walk has done without, see `walks.put_off`
+VIEW_SIZE = 17
 
 # Fields of a pooled row: addresses of its bits, its suffix trie, the tokens of that, and its wide exits; numbers of
 # suffix nodes, of wide exits, and of all exits.

@@ -2,19 +2,28 @@
 
 A subtree is left where the text leaves the language.  This is exact and serves every case, but inside a JSON string it
 visits a quarter of a million nodes; `masks` puts masks together from rows instead, and walks behind their exits.
+
+Where tokens lead to rules that have not been made, or to what follows a text and is not known yet, a walk does not give
+up at the first: it notes what is lacking and goes on with the other tokens.  The call fails at its end, all is made at
+once, and few calls are needed instead of one for each rule.
 """
 
 import numpy as np
 import numpy.typing as npt
 
-from constrain.grammars.automata._jit import Memory, inner, memory_at
+from constrain.grammars.automata._jit import Memory, inner, int64, memory_at
 from constrain.grammars.automata.expand import transitions
 from constrain.grammars.automata.store import (
     MEMO_A,
     MEMO_B,
+    NEEDS_FOLLOWER,
+    NEEDS_RULE,
+    NEEDS_SEVERAL,
     OK,
     STATUS,
     argument,
+    cut,
+    height,
     length_of,
     memo,
 )
@@ -22,20 +31,63 @@ from constrain.tokenizer_index.configurations import DOUBTFUL, UNSURE, config_st
 from constrain.tokenizer_index.parser import (
     first_lexer,
 )
+from constrain.tokenizer_index.tables import NEEDED_RULE, NEEDED_STATE, NEEDED_TEXT
 from constrain.tokenizer_index.view import (
     CHILD_OFFSETS,
     CHILDREN,
+    LACKING,
     NODE_WIDTH,
     TRIE,
     WORDS,
     set_all,
 )
 
-__all__ = ["first_bytes_of", "walk"]
+__all__ = ["LACKING_SIZE", "fail_for_lack", "first_bytes_of", "lacking", "put_off", "walk"]
 
-KERNELS = "f94eb4aa3fb14a39"
+KERNELS = "aa09a4afdfb92e65"
 
 _FEW = 8  # children that are tried one by one
+
+LACKING_SIZE = 256
+"""What is lacking is noted in int32 cells: how many, then three of each, status, rule or state, and text."""
+
+
+@inner
+def lacking(view: Memory) -> int:
+    """How much has been noted."""
+    return int64(memory_at(view[LACKING])[0])
+
+
+@inner
+def put_off(m: Memory, view: Memory, kept: int) -> bool:
+    """After a failure for want of a rule or of what follows a text: note it, and let the call go on, if there is room.
+
+    What was being read then counts as refused; nothing that depends on that may be remembered.  `kept` is the height
+    of the stack before.
+    """
+    status, cells = int64(m[STATUS]), memory_at(view[LACKING])
+    if status != NEEDS_RULE and status != NEEDS_FOLLOWER:
+        return False
+    one = int64(m[NEEDED_RULE] if status == NEEDS_RULE else m[NEEDED_STATE])
+    text = int64(m[NEEDED_TEXT] if status == NEEDS_FOLLOWER else 0)
+    cell, end = 1, 1 + 3 * cells[0]
+    while cell < end and (cells[cell] != status or cells[cell + 1] != one or cells[cell + 2] != text):
+        cell += 3
+    if cell == end:
+        if cells[0] == LACKING_SIZE:
+            return False
+        cells[cell], cells[cell + 1], cells[cell + 2] = status, one, text
+        cells[0] += 1
+    m[STATUS] = OK
+    cut(m, kept)
+    return True
+
+
+@inner
+def fail_for_lack(m: Memory, view: Memory) -> None:
+    """Let the call fail now, if anything was lacking."""
+    if m[STATUS] == OK and lacking(view) > 0:
+        m[STATUS] = NEEDS_SEVERAL
 
 
 @inner
@@ -71,7 +123,7 @@ def walk(m: Memory, start: int, root: int, view: Memory, mask: Memory, doubts: M
     offsets, children = memory_at(view[CHILD_OFFSETS]), memory_at(view[CHILDREN])
     pending = np.empty(64, np.int64)
     pending[0], pending[1], pending[2] = root, start, flags_of(m, start) & UNSURE
-    top = 3
+    top, kept = 3, height(m)
     while top > 0 and m[STATUS] == OK:
         top -= 3
         i, configuration, unsure = pending[top], pending[top + 1], pending[top + 2]
@@ -82,11 +134,15 @@ def walk(m: Memory, start: int, root: int, view: Memory, mask: Memory, doubts: M
             pending = grown
         narrowed = count > _FEW
         first_bytes = first_bytes_of(m, configuration) if narrowed else _no_bytes()
+        if m[STATUS] != OK and put_off(m, view, kept):
+            continue
         for child in range(offsets[i], offsets[i + 1]):
             symbol = children[2 * child]
             if narrowed and symbol < 256 and not first_bytes[symbol]:
                 continue
             here = config_step(m, configuration, symbol)
+            if m[STATUS] != OK and put_off(m, view, kept):
+                continue
             if here == 0:
                 continue
             below = children[2 * child + 1]

@@ -14,7 +14,7 @@ from constrain.grammars.automata.programs import program_of
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "f94eb4aa3fb14a39"
+KERNELS = "aa09a4afdfb92e65"
 
 __all__ = ["Language"]
 

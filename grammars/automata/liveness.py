@@ -37,7 +37,7 @@ from constrain.grammars.automata.store import (
     set_memo,
 )
 
-KERNELS = "f94eb4aa3fb14a39"
+KERNELS = "aa09a4afdfb92e65"
 
 _VISITED = 32
 

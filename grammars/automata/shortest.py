@@ -69,7 +69,7 @@ from constrain.grammars.automata.store import (
     remember,
 )
 
-KERNELS = "f94eb4aa3fb14a39"
+KERNELS = "aa09a4afdfb92e65"
 
 RAW, WRITTEN = 0, 1
 SPECIAL = 1 << 24

@@ -26,7 +26,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "f94eb4aa3fb14a39"
+KERNELS = "aa09a4afdfb92e65"
 
 # Header cells.
 FREE = 0  # first unused cell
@@ -43,7 +43,7 @@ STACK_IS_FULL = 61  # set when it was the stack that ran full
 HEADER = 64
 
 # Status values.
-OK, FULL, OUT_OF_WORK, NEEDS_RULE, NEEDS_ROW, NEEDS_LENGTH, NEEDS_FOLLOWER, NEEDS_LEXER_ROW = range(8)
+OK, FULL, OUT_OF_WORK, NEEDS_RULE, NEEDS_ROW, NEEDS_LENGTH, NEEDS_FOLLOWER, NEEDS_LEXER_ROW, NEEDS_SEVERAL = range(9)
 
 # Columns of an object row.
 KIND, OFFSET, LENGTH, FLAGS, HASH, MEMO_A, MEMO_B, MEMO_C = 0, 1, 2, 3, 4, 5, 6, 7
