@@ -69,7 +69,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "aa09a4afdfb92e65"
+KERNELS = "ba1905db52fa2caf"
 
 INNER, READ, KNOWN = 0, 1, 2  # fields of the parameter
 

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from constrain.grammars.automata._jit import kernel, memory_at
 
-KERNELS = "aa09a4afdfb92e65"
+KERNELS = "ba1905db52fa2caf"
 
 
 @kernel

@@ -41,11 +41,11 @@ from constrain.tokenizer_index.view import (
     WORDS,
     set_bit,
 )
-from constrain.tokenizer_index.walks import first_bytes_of, walk
+from constrain.tokenizer_index.walks import begins_with, first_bytes_of, walk
 
 __all__ = ["add_lexer_rows"]
 
-KERNELS = "aa09a4afdfb92e65"
+KERNELS = "ba1905db52fa2caf"
 
 
 @inner
@@ -59,11 +59,13 @@ def _walk_group(m: Memory, start: int, group: int) -> int:
     path = np.empty(m[group + 1] + 1, np.int64)
     path[0] = start
     first_bytes = first_bytes_of(m, start)
+    if m[STATUS] != OK:
+        return 0
     outer, node, end = m[group + 2], group + SUFFIX_WIDTH, group + SUFFIX_WIDTH * m[group + 1]
     while node < end and m[STATUS] == OK:
         symbol, size, depth = m[node], m[node + 1], m[node + 2] - outer
         here = 0
-        if depth > 1 or symbol >= 256 or first_bytes[symbol]:
+        if depth > 1 or begins_with(m, first_bytes, symbol):
             here = config_step(m, path[depth - 1], symbol)
         if here == 0:
             node += SUFFIX_WIDTH * size

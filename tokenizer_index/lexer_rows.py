@@ -31,7 +31,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["load_lexer_row"]
 
-KERNELS = "aa09a4afdfb92e65"
+KERNELS = "ba1905db52fa2caf"
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
 

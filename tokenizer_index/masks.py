@@ -101,9 +101,9 @@ from constrain.tokenizer_index.view import (
     is_letter,
     set_bit,
 )
-from constrain.tokenizer_index.walks import fail_for_lack, first_bytes_of, lacking, put_off, walk
+from constrain.tokenizer_index.walks import begins_with, fail_for_lack, first_bytes_of, lacking, put_off, walk
 
-KERNELS = "aa09a4afdfb92e65"
+KERNELS = "ba1905db52fa2caf"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
@@ -118,16 +118,18 @@ def _walk_suffixes(m: Memory, start: int, row: Memory, view: Memory) -> int:
     suffixes = memory_at(row[POOL_SUFFIXES])
     end = row[POOL_COUNT]
     found, doubtful = np.empty(end, np.int64), np.empty(end, np.int64)
-    unsure = np.zeros(end + 2, np.int64)  # by depth, whether what lies below is in doubt
+    unsure = np.zeros(view[DEPTH] + 2, np.int64)  # by depth, whether what lies below is in doubt
     unsure[0] = flags_of(m, start) & UNSURE
     base = height(m)
     push(m, start)
     first_bytes = first_bytes_of(m, start)
+    if m[STATUS] != OK:
+        return 0
     i, sure_count, doubtful_count = 0, 0, 0
     while i < end and m[STATUS] == OK:
         cell = SUFFIX_WIDTH * i
         size, depth = suffixes[cell + 1], suffixes[cell + 2]
-        if depth == 1 and suffixes[cell] < 256 and not first_bytes[suffixes[cell]]:
+        if depth == 1 and not begins_with(m, first_bytes, suffixes[cell]):
             i += size
             continue
         here = config_step(m, at(m, base + depth - 1), suffixes[cell])
@@ -200,7 +202,7 @@ def _letter_may_follow(m: Memory, configuration: int) -> bool:
         known = 0
         first_bytes = first_bytes_of(m, configuration)
         for symbol in range(256):
-            if first_bytes[symbol] and is_letter(symbol):
+            if m[STATUS] == OK and is_letter(symbol) and begins_with(m, first_bytes, symbol):
                 known = 1
         remember(m, configuration, _LETTER, known)
     return known > 0
@@ -216,10 +218,12 @@ def _add_below(m: Memory, after: int, root: int, view: Memory, mask: Memory, dou
     if trie[NODE_WIDTH * root + 1] > _MUCH and m[STATUS] == OK and not flags_of(m, after) & (UNSURE | DOUBTFUL):
         offsets, children = memory_at(view[CHILD_OFFSETS]), memory_at(view[CHILDREN])
         first_bytes = first_bytes_of(m, after)
+        if m[STATUS] != OK:
+            return
         left = 0
         for child in range(offsets[root], offsets[root + 1]):
             symbol = children[2 * child]
-            if symbol >= 256 or first_bytes[symbol]:
+            if begins_with(m, first_bytes, symbol):
                 left += trie[NODE_WIDTH * children[2 * child + 1] + 1]
         if left > _MUCH:
             push(m, after)

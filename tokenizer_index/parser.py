@@ -74,7 +74,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "aa09a4afdfb92e65"
+KERNELS = "ba1905db52fa2caf"
 
 SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, KEYED_TEXT, CONFIGURATION, LEXER_ROW, ROW = range(
     FIRST_FREE_KIND, FIRST_FREE_KIND + 10

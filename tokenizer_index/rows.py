@@ -88,7 +88,7 @@ from constrain.tokenizer_index.view import (
     twin_of,
 )
 
-KERNELS = "aa09a4afdfb92e65"
+KERNELS = "ba1905db52fa2caf"
 
 # Forms of a row, the first cell of its record in the store, and what follows it.
 SMALL = 0  # number of tokens, tokens…, number of exits, (trie node, payload)…

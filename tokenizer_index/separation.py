@@ -40,7 +40,7 @@ from constrain.tokenizer_index.tables import TERMINAL_NODE, terminal_cell
 
 __all__ = ["is_separable"]
 
-KERNELS = "aa09a4afdfb92e65"
+KERNELS = "ba1905db52fa2caf"
 
 _MAX_STATES = 5_000
 

@@ -14,7 +14,7 @@ from constrain.grammars.automata._jit import Cells, int64, kernel, memory_at
 
 __all__ = ["SPECIAL", "build_trie", "heights_of", "list_children", "symbols_below", "token_symbols"]
 
-KERNELS = "aa09a4afdfb92e65"
+KERNELS = "ba1905db52fa2caf"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""

@@ -9,7 +9,6 @@ once, and few calls are needed instead of one for each rule.
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from constrain.grammars.automata._jit import Memory, inner, int64, memory_at
 from constrain.grammars.automata.expand import transitions
@@ -22,10 +21,16 @@ from constrain.grammars.automata.store import (
     OK,
     STATUS,
     argument,
+    at,
     cut,
     height,
     length_of,
     memo,
+    push,
+    put,
+    recall,
+    remember,
+    store_stack,
 )
 from constrain.tokenizer_index.configurations import DOUBTFUL, UNSURE, config_step, flags_of
 from constrain.tokenizer_index.parser import (
@@ -42,9 +47,9 @@ from constrain.tokenizer_index.view import (
     set_all,
 )
 
-__all__ = ["LACKING_SIZE", "fail_for_lack", "first_bytes_of", "lacking", "put_off", "walk"]
+__all__ = ["LACKING_SIZE", "begins_with", "fail_for_lack", "first_bytes_of", "lacking", "put_off", "walk"]
 
-KERNELS = "aa09a4afdfb92e65"
+KERNELS = "ba1905db52fa2caf"
 
 _FEW = 8  # children that are tried one by one
 
@@ -90,26 +95,64 @@ def fail_for_lack(m: Memory, view: Memory) -> None:
         m[STATUS] = NEEDS_SEVERAL
 
 
+_FIRST_BYTES = 3 << 27  # with a lexer state or a configuration, this number stands for the place of its first bytes
+
+
 @inner
-def first_bytes_of(m: Memory, configuration: int) -> npt.NDArray[np.bool_]:
-    """Which bytes the lexers of a configuration go on with: all that may come next, and perhaps others."""
-    found = np.zeros(256, np.bool_)
+def _first_of_lexer(m: Memory, lexer: int) -> int:
+    place = recall(m, lexer, _FIRST_BYTES)
+    if place >= 0:
+        return place
+    position = height(m)
+    for _ in range(8):
+        push(m, 0)
+    for j in range(1, length_of(m, lexer), 3):
+        node = argument(m, lexer, j)
+        start = transitions(m, node) if memo(m, node, MEMO_A) < 0 else memo(m, node, MEMO_A)
+        for k in range(start, start + 3 * memo(m, node, MEMO_B), 3):
+            for symbol in range(m[k], min(m[k + 1], 255) + 1):
+                word = position + (symbol >> 5)
+                put(m, word, at(m, word) | (1 << (symbol & 31)))
+    place = store_stack(m, position)
+    remember(m, lexer, _FIRST_BYTES, place)
+    return place
+
+
+@inner
+def first_bytes_of(m: Memory, configuration: int) -> int:
+    """Which bytes the lexers of a configuration go on with: all that may come next, and perhaps others.
+
+    The place of eight cells, see `begins_with`; nothing to look at when the call has failed.
+    """
+    if length_of(m, configuration) == 3:
+        lexer = argument(m, configuration, 1)
+        if lexer == 0:
+            lexer = first_lexer(m, argument(m, configuration, 0))
+        return _first_of_lexer(m, lexer) if m[STATUS] == OK else 0
+    place = recall(m, configuration, _FIRST_BYTES)
+    if place >= 0:
+        return place
+    position = height(m)
+    for _ in range(8):
+        push(m, 0)
     for i in range(0, length_of(m, configuration), 3):
         lexer = argument(m, configuration, i + 1)
         if lexer == 0:
             lexer = first_lexer(m, argument(m, configuration, i))
-        for j in range(1, length_of(m, lexer), 3):
-            node = argument(m, lexer, j)
-            start = transitions(m, node) if memo(m, node, MEMO_A) < 0 else memo(m, node, MEMO_A)
-            for k in range(start, start + 3 * memo(m, node, MEMO_B), 3):
-                for symbol in range(m[k], min(m[k + 1], 255) + 1):
-                    found[symbol] = True
-    return found
+        if m[STATUS] != OK:
+            return 0
+        place = _first_of_lexer(m, lexer)
+        for word in range(8):
+            put(m, position + word, at(m, position + word) | m[place + word])
+    place = store_stack(m, position)
+    remember(m, configuration, _FIRST_BYTES, place)
+    return place
 
 
 @inner
-def _no_bytes() -> npt.NDArray[np.bool_]:
-    return np.empty(0, np.bool_)
+def begins_with(m: Memory, first_bytes: int, symbol: int) -> bool:
+    """Whether a symbol is one of the first bytes, or no byte."""
+    return symbol >= 256 or (m[first_bytes + (symbol >> 5)] >> (symbol & 31)) & 1 != 0
 
 
 @inner
@@ -133,12 +176,13 @@ def walk(m: Memory, start: int, root: int, view: Memory, mask: Memory, doubts: M
             grown[: pending.size] = pending
             pending = grown
         narrowed = count > _FEW
-        first_bytes = first_bytes_of(m, configuration) if narrowed else _no_bytes()
-        if m[STATUS] != OK and put_off(m, view, kept):
+        first_bytes = first_bytes_of(m, configuration) if narrowed else 0
+        if m[STATUS] != OK:
+            put_off(m, view, kept)
             continue
         for child in range(offsets[i], offsets[i + 1]):
             symbol = children[2 * child]
-            if narrowed and symbol < 256 and not first_bytes[symbol]:
+            if narrowed and not begins_with(m, first_bytes, symbol):
                 continue
             here = config_step(m, configuration, symbol)
             if m[STATUS] != OK and put_off(m, view, kept):
