@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from constrain.grammars.automata._jit import kernel, memory_at
 
-KERNELS = "ba1905db52fa2caf"
+KERNELS = "4f1c7e97358307bc"
 
 
 @kernel

@@ -103,7 +103,7 @@ from constrain.tokenizer_index.view import (
 )
 from constrain.tokenizer_index.walks import begins_with, fail_for_lack, first_bytes_of, lacking, put_off, walk
 
-KERNELS = "ba1905db52fa2caf"
+KERNELS = "4f1c7e97358307bc"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16

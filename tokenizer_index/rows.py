@@ -88,7 +88,7 @@ from constrain.tokenizer_index.view import (
     twin_of,
 )
 
-KERNELS = "ba1905db52fa2caf"
+KERNELS = "4f1c7e97358307bc"
 
 # Forms of a row, the first cell of its record in the store, and what follows it.
 SMALL = 0  # number of tokens, tokens…, number of exits, (trie node, payload)…
@@ -98,6 +98,7 @@ DOUBTED = 3  # the same with tokens that are in doubt
 
 _BUDGET = 4096  # trie nodes that the walk for a small row may visit
 _UNLIMITED = 1 << 60
+_MANY_EXITS, _MUCH_BELOW = 16, 512  # a row of more exits, with more trie nodes below them, is better merged
 _QUOTE, _BACKSLASH, _ZERO, _LETTER_U = 0x22, 0x5C, 0x30, 0x75
 
 Nodes: TypeAlias = npt.NDArray[np.int64]
@@ -128,7 +129,7 @@ def _collect(m: Memory, row: int, node: int, root: int, view: Memory, budget: in
     push(m, 0)
     exits, pending = np.empty(32, np.int64), np.empty(64, np.int64)
     pending[0], pending[1] = root, _words_of(m, node)
-    exit_count, visited, tokens, top = 0, 0, 0, 2
+    exit_count, below_exits, visited, tokens, top = 0, 0, 0, 0, 2
     while top > 0 and m[STATUS] == OK:
         top -= 2
         i, here = pending[top], pending[top + 1]
@@ -154,6 +155,7 @@ def _collect(m: Memory, row: int, node: int, root: int, view: Memory, budget: in
                 exits[exit_count] = i
                 exits[exit_count + 1] = payload_of(m, here)
                 exit_count += 2
+                below_exits += trie[cell + 1]
         if trie[cell + 1] == 1 or kind_of(m, here) == EPSILON_KIND:
             continue
         child, last = offsets[i], offsets[i + 1]
@@ -167,6 +169,9 @@ def _collect(m: Memory, row: int, node: int, root: int, view: Memory, budget: in
                     pending[top], pending[top + 1] = children[2 * child + 1], m[k + 2]
                     top += 2
                     child += 1
+    if budget < _UNLIMITED and exit_count > 2 * _MANY_EXITS and below_exits > _MUCH_BELOW:
+        cut(m, position)
+        return False
     if m[STATUS] == OK:
         put(m, position + 1, tokens)
         push(m, exit_count // 2)

@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "ba1905db52fa2caf"
+KERNELS = "4f1c7e97358307bc"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

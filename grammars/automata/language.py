@@ -14,7 +14,7 @@ from constrain.grammars.automata.programs import program_of
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "ba1905db52fa2caf"
+KERNELS = "4f1c7e97358307bc"
 
 __all__ = ["Language"]
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "ba1905db52fa2caf"
+KERNELS = "4f1c7e97358307bc"
 
 # Header cells.
 FREE = 0  # first unused cell
