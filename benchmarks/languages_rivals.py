@@ -1,7 +1,7 @@
 """Grammars that constrain and llguidance both read: masks of the same files, over the same tokens, side by side.
 
     python benchmarks/languages_rivals.py [NAME …] --tokenizer DIR [--quick] [--json FILE]
-    … --syncode PYTHON [--seconds S] [--making S]
+    … --syncode PYTHON [--stores DIR] [--seconds S] [--making S]
 
 The grammars are those of rival_grammars.py.  For each, the time to the first mask of a new constraint in milliseconds,
 and mask + accept in microseconds, token by token: of a first pass over files that all allow, and of a second one.
@@ -17,7 +17,6 @@ import importlib.util
 import json
 import os
 import platform
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from typing import Any
 
 import languages
 import languages_syncode
-from rival_grammars import GRAMMARS
+from rival_grammars import GRAMMARS, IGNORED, behind_ignored
 
 import constrain
 
@@ -127,16 +126,10 @@ def engines(name: str, tokenizer: Any, index: Any) -> Iterator[tuple[str, Callab
         yield "llguidance", lambda: Llguidance(text, table)
 
 
-_OUTER = re.compile(r"/\*([^*]|\*+[^*/])*\*+/|//[^\n]*|#([^\n\\]|\\\r?\n|\\)*|\s+")
-
-
 def _core(text: str) -> str:
     """A text without what is ignored before and behind it: llguidance ignores it between lexemes only."""
-    start = 0
-    while found := _OUTER.match(text, start):
-        start = found.end()
-    text = text[start:].rstrip()
-    while "\n" in text and _OUTER.fullmatch(last := text[text.rindex("\n") + 1 :]) and last:
+    text = behind_ignored(text).rstrip()
+    while "\n" in text and IGNORED.fullmatch(last := text[text.rindex("\n") + 1 :]) and last:
         text = text[: text.rindex("\n")].rstrip()
     return text
 
@@ -199,6 +192,7 @@ def main() -> None:
     of_syncode = parser.add_argument_group(f"beside SynCode, of {', '.join(languages_syncode.LANGUAGES)}")
     of_syncode.add_argument("--syncode", metavar="PYTHON", help="the interpreter of an environment that has it")
     of_syncode.add_argument("--seconds", type=float, default=300, metavar="S", help="the most to read a language")
+    of_syncode.add_argument("--stores", type=Path, metavar="DIR", help="where its mask stores are kept, if at all")
     of_syncode.add_argument("--making", type=float, default=3_600, metavar="S", help="the most to make a grammar")
     options = parser.parse_args()
     known: Iterable[str] = languages_syncode.LANGUAGES if options.syncode else GRAMMARS
@@ -211,7 +205,8 @@ def main() -> None:
     figures = {}
     for name in options.names or known:
         if options.syncode:
-            worker = languages_syncode.Worker(options.syncode, options.tokenizer, options.making, options.seconds)
+            limits = options.making, options.seconds
+            worker = languages_syncode.Worker(options.syncode, options.tokenizer, *limits, options.stores)
             figures[name] = languages_syncode.measure(name, tokenizer, worker, 5 if options.quick else 20)
             languages_syncode.show(name, figures[name])
         else:

@@ -3,9 +3,9 @@
 The languages are those that both have.  SynCode (Ugare et al., arXiv:2403.01632) runs in a process of its own, see
 syncode_worker.py.  Its masks are those of the mode "grammar_mask", the more permissive one of two.
 
-A file is read by its first tokens.  constrain ends it at a token that it refuses; SynCode, whose masks are made of all
-that is written so far, goes on, until its parser fails and its masks allow everything.  Times are compared where both
-have written a mask.
+A file is read from its first lexeme on, comments before it left out, by so many tokens.  constrain ends it at a token
+that it refuses; SynCode, whose masks are made of all that is written so far, goes on, with a mask of all tokens where
+its parser fails.  Times are compared where both have written a mask, and SynCode's parser has not failed.
 """
 
 import json
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import languages
+from rival_grammars import behind_ignored
 
 import constrain
 
@@ -60,11 +61,15 @@ class Reading:
     times    seconds, of the masks that it has written, from the first token on
     refused  the places of tokens that their masks do not have
     ended    why it did not read to the end, if it did not
+    failed   the places where its parser fails, and the mask has all tokens
+    open     how many other masks have all tokens
     """
 
     times: list[float]
     refused: list[int]
     ended: str | None
+    failed: list[int] = field(default_factory=list)
+    open: int = 0
 
 
 # constrain
@@ -93,9 +98,9 @@ def ours(name: str, tokenizer: Any, texts: list[list[int]]) -> tuple[dict[str, A
     bitmask = constrain.allocate_token_bitmask(1, index.vocab_size)
     nested = constrain.CompiledConstraint(constrain.lark('start: "[" start? "]"'), index)
     our_reading(nested, tokenizer.encode("[ [[]]", add_special_tokens=False), bitmask)  # loads the kernels
-    start = time.perf_counter()
+    start = time.process_time()
     compiled = constrain.CompiledConstraint(constrain.grammar(language.grammar or name, **language.options), index)
-    found["made, s"] = time.perf_counter() - start
+    found["made, s"] = time.process_time() - start
     start = time.perf_counter()
     compiled.matcher().fill_next_token_bitmask(bitmask)
     found["first mask, ms"] = 1e3 * (time.perf_counter() - start)
@@ -113,12 +118,14 @@ class Worker:
     tokenizer  the folder of a tokenizer
     making     the most seconds to make a grammar's parser and mask store, and to load them again
     reading    the most seconds to read all texts
+    stores     where its mask stores are kept; None: they are made anew
     """
 
     python: str
     tokenizer: Path
     making: float
     reading: float
+    stores: Path | None = None
 
     def answers(self, name: str, texts: list[list[int]]) -> Iterator[dict[str, Any]]:
         """What syncode_worker.py says of a grammar, as far as it comes, and an error where it does not end."""
@@ -126,7 +133,8 @@ class Worker:
         request["tokenizer"] = str(self.tokenizer.resolve())
         with tempfile.TemporaryDirectory() as folder:
             environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-            environment["SYNCODE_CACHE"] = folder + os.sep  # names are put directly behind it
+            stores = Path(folder) if self.stores is None else self.stores.resolve()
+            environment["SYNCODE_CACHE"] = f"{stores}{os.sep}"  # names are put directly behind it
             errors, error = Path(folder, "errors.txt"), None
             with errors.open("wb") as stderr:
                 try:
@@ -155,8 +163,8 @@ class Worker:
         readings = []
         for answer in self.answers(name, texts):
             match answer:
-                case {"text": _, "times": times, "refused": refused, "ended": ended}:
-                    readings.append(Reading(times, refused, ended))
+                case {"text": _, **reading}:
+                    readings.append(Reading(**reading))
                 case {"made": seconds}:
                     found["made, s"] = seconds
                 case {"loaded": seconds}:
@@ -172,21 +180,26 @@ class Worker:
 
 
 def outcome(readings: list[Reading], texts: list[list[str]]) -> dict[str, Any]:
-    """How many masks there are, how many tokens they refuse, and which most often, and how texts end."""
+    """How many masks there are, what they refuse, and most often, how many have all tokens, and how texts end."""
     ends = Counter(reading.ended or "read" for reading in readings)
     refused = Counter(text[place] for reading, text in zip(readings, texts, strict=False) for place in reading.refused)
     return {
         "masks": sum(len(reading.times) for reading in readings),
         "refused": refused.total(),
         "refused most": dict(refused.most_common(5)),
+        "all tokens": sum(reading.open for reading in readings),
+        "failed": sum(len(reading.failed) for reading in readings),
         "texts": dict(ends.most_common()),
     }
 
 
 def times_of_both(readings: list[Reading], others: list[Reading]) -> dict[str, float] | None:
-    """The times of the masks that both have written; None where there are none."""
-    pairs = zip(readings, others, strict=False)
-    times = [time for reading, other in pairs for time in reading.times[: len(other.times)]]
+    """The times of the masks that both have written, failures aside; None where there are none."""
+    times = []
+    for reading, other in zip(readings, others, strict=False):
+        failed = {*reading.failed, *other.failed}
+        both = enumerate(reading.times[: len(other.times)])
+        times += [time for place, time in both if place not in failed]
     return languages.percentiles(times) if times else None
 
 
@@ -195,7 +208,8 @@ def measure(name: str, tokenizer: Any, worker: Worker, count: int) -> dict[str, 
     both = LANGUAGES[name]
     language = languages.LANGUAGES[both.corpus or name]
     fitting = [(path, text) for path, text in language.corpus() if both.begins.match(text)]
-    corpus = [text for _, text in languages.chosen(fitting, count, _LARGEST) if language.reads(text)]
+    chosen = languages.chosen(fitting, count, _LARGEST)
+    corpus = [behind_ignored(text) for _, text in chosen if language.reads(text)]
     texts = [tokenizer.encode(text, add_special_tokens=False)[:_TOKENS] for text in corpus]
     figures: dict[str, Any] = {"files": len(texts), "tokens": sum(map(len, texts))}
     if not texts:
@@ -214,10 +228,9 @@ def show(name: str, figures: dict[str, Any]) -> None:
     print(f"{name}: {figures['files']} files, {figures['tokens']:,} tokens")
     for label in ("constrain", "SynCode"):
         found = figures.get(label, {})
-        for key in ("made, s", "loaded, s", "first mask, ms", "masks", "refused", "refused most", "texts", "error"):
-            if key in found:
-                value = found[key]
+        for key, value in found.items():
+            if key in ("first pass", "second pass"):
+                row = ", ".join(f"{percentile} {time:,.1f}" for percentile, time in (value or {}).items())
+                print(f"    {key}: {row} us" if row else f"    {key}: none")
+            else:
                 print(f"  {label}, {key}:", f"{value:,.2f}" if isinstance(value, float) else value)
-        for part in ("first pass", "second pass"):
-            if found.get(part):
-                print(f"    {part}:", ", ".join(f"{key} {value:,.1f}" for key, value in found[part].items()), "us")

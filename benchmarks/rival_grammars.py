@@ -8,7 +8,19 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["GRAMMARS"]
+__all__ = ["GRAMMARS", "IGNORED", "behind_ignored"]
+
+IGNORED = re.compile(r"/\*([^*]|\*+[^*/])*\*+/|//[^\n]*|#([^\n\\]|\\\r?\n|\\)*|\s+")
+"""What such grammars ignore: white space, comments, in C directives."""
+
+
+def behind_ignored(text: str) -> str:
+    """A text from its first lexeme on."""
+    start = 0
+    while found := IGNORED.match(text, start):
+        start = found.end()
+    return text[start:]
+
 
 LIBRARY = Path(__file__).resolve().parents[1] / "grammars" / "library"
 _SPACES = r"/[ \t\f\r\n]+/"

@@ -7,14 +7,16 @@ The request is an object in JSON: `grammar`, the name of one of SynCode's; `toke
 a line comes back as soon as it is known:
 
     {"versions": {…}}
-    {"made": s}       seconds to make the grammar's parser and mask store, with an empty folder in SYNCODE_CACHE
-    {"loaded": s}     … with what is kept there now
+    {"made": s}       seconds of the processor for the grammar's parser and mask store, which goes to the folder
+                      SYNCODE_CACHE; if it is not there yet
+    {"loaded": s}     … with what is kept there
     {"first": s}      seconds for the first mask
-    {"text": i, "times": […], "refused": […], "ended": …}
+    {"text": i, "times": […], "refused": […], "failed": […], "open": n, "ended": …}
 
 Times are in seconds, of the masks before the first token, the second, ….  Refused are the places of tokens that their
-masks do not have; reading goes on behind them.  A text ends early where a mask has all tokens ("all allowed": so does
-SynCode when its parser fails), where SynCode raises (the error), or where the time is over ("time").
+masks do not have; reading goes on behind them.  Failed are those where SynCode's parser raises an error, upon which the
+mask has all tokens; as many other masks as `open` says have all tokens, too.  A text ends early where SynCode itself
+raises (the error), or where the time is over ("time").
 """
 
 import contextlib
@@ -24,7 +26,13 @@ import os
 import platform
 import sys
 import time
+from pathlib import Path
 from typing import Any
+
+
+def stores() -> set[Path]:
+    """The mask stores that are kept."""
+    return set(Path(os.environ["SYNCODE_CACHE"]).rglob("mask_stores/*/*"))
 
 
 def read(processor: Any, tokens: list[int], vocab_size: int, end: float) -> dict[str, Any]:
@@ -34,27 +42,29 @@ def read(processor: Any, tokens: list[int], vocab_size: int, end: float) -> dict
     processor.reset()
     times: list[float] = []
     refused: list[int] = []
-    ended = None
+    failed: list[int] = []
+    everything, ended = 0, None
     for place, token in enumerate(tokens):
         if time.monotonic() >= end:
             ended = "time"
             break
         before, scores = torch.tensor([tokens[:place]], dtype=torch.long), torch.zeros(1, vocab_size)
+        processor.grammar_engine.parse_failed = False  # of this mask, not of one before it
         start = time.perf_counter()
         try:
             scores = processor(before, scores)
         except Exception as error:  # whatever it is, it is an outcome to report
             ended = f"{type(error).__name__}: {error}"[:300]
             break
-        elapsed = time.perf_counter() - start
+        times.append(time.perf_counter() - start)
         allowed = torch.isfinite(scores[0])
-        if bool(allowed.all()):
-            ended = "all allowed"
-            break
-        times.append(elapsed)
-        if not bool(allowed[token]):
+        if processor.grammar_engine.parse_failed:
+            failed.append(place)
+        elif bool(allowed.all()):
+            everything += 1
+        elif not bool(allowed[token]):
             refused.append(place)
-    return {"times": times, "refused": refused, "ended": ended}
+    return {"times": times, "refused": refused, "failed": failed, "open": everything, "ended": ended}
 
 
 def main() -> None:
@@ -75,10 +85,13 @@ def main() -> None:
         versions = {name: importlib.metadata.version(name) for name in ("syncode", "torch", "transformers")}
         answer(versions={**versions, "python": platform.python_version()})
         tokenizer = AutoTokenizer.from_pretrained(request["tokenizer"])
-        for label in ("made", "loaded"):
-            start = time.perf_counter()
+        label, kept = "", stores()
+        while label != "loaded":
+            start = time.process_time()
             processor: Any = SyncodeLogitsProcessor(Grammar(request["grammar"]), tokenizer, mode=request["mode"])
-            answer(**{label: time.perf_counter() - start})
+            elapsed = time.process_time() - start
+            label, kept = ("made" if stores() != kept else "loaded"), stores()
+            answer(**{label: elapsed})
         vocab_size = len(tokenizer)
         start = time.perf_counter()
         processor(torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, vocab_size))
