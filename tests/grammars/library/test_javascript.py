@@ -171,6 +171,13 @@ NEARBY = {
     "it is missing before an optional part": ("new a?.b", "new a()?.b"),
     "a line of the system is the first": ("\t#!node\n", "#!node\n"),
     "a new import": ("new import(a)", "new (import(a))"),
+    "a statement behind an import, which node reads as attributes": ("import ''\nwith (a) b", "import ''\n{ a }"),
+    "it is behind other lines": (
+        "a\nimport b from ''\nexport * from ''\nwith (c) d",
+        "let a\nexport { a }\nimport ''\n{ b }",
+    ),
+    "an operator behind one": ("import ''\n* a", "import ''\n+a"),
+    "a bracket behind one": ("import ''\n) a", "import a from ''\n(b);export { a }\n[c]"),
 }
 
 BEYOND = ["f() = a", "x = 08", "a <!--b", "/a/gv"]
