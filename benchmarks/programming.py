@@ -312,8 +312,8 @@ lines.on('line', line => console.log(JSON.stringify(verdicts(JSON.parse(line))))
 """
 _EARLY = re.compile(
     "Undefined label|Illegal (break|continue|return statement)|already been declared|declared in an enclosing class"
-    "|super' keyword|strict mode|Invalid regular expression:|new.target|[Dd]uplicate|Illegal 'use strict'|private field"
-    "|constructor|is not defined in module|disallowed as a lexically bound name|deleted"
+    "|super' keyword|[Ss]trict mode|Invalid regular expression:|new.target|[Dd]uplicate|Illegal 'use strict'"
+    "|private field|constructor|is not defined in module|disallowed as a lexically bound name|deleted"
 )
 
 

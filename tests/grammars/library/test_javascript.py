@@ -178,6 +178,7 @@ NEARBY = {
     ),
     "an operator behind one": ("import ''\n* a", "import ''\n+a"),
     "a bracket behind one": ("import ''\n) a", "import a from ''\n(b);export { a }\n[c]"),
+    "a letter that no name has": ("\u2e2f = a\u2e2f", "\u01c5 = a\u02b0\u0301"),
     "await within a function that is not async": ("function f() { await x }", "async function f() { await x }"),
     "within one in one that is": ("async () => { () => await x }", "() => { async () => await x }"),
     "behind one that is": (
