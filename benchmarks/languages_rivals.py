@@ -1,12 +1,15 @@
 """Grammars that constrain and llguidance both read: masks of the same files, over the same tokens, side by side.
 
     python benchmarks/languages_rivals.py [NAME …] --tokenizer DIR [--quick] [--json FILE]
+    … --syncode PYTHON [--stores DIR] [--seconds S] [--making S]
 
-The grammars are in Lark's syntax with ``%ignore``: JSON, TOML, and the library's Java and C with white space taken
-out, and with it what the library says beyond that syntax (each modifier once, words kept apart).  For each, the time to
-the first mask of a new constraint in milliseconds, and mask + accept in microseconds, token by token: of a first pass
-over files that all allow, and of a second one.  "library" is the library's own grammar of the language, which is exact.
-llguidance is left out where it is not installed.
+The grammars are those of rival_grammars.py.  For each, the time to the first mask of a new constraint in milliseconds,
+and mask + accept in microseconds, token by token: of a first pass over files that all allow, and of a second one.
+"library" is the library's own grammar of the language, which is exact.  llguidance is left out where it is not
+installed.
+
+With `--syncode`, constrain is compared with SynCode and not with llguidance, each with its own grammars: see
+languages_syncode.py.
 """
 
 import argparse
@@ -14,106 +17,18 @@ import importlib.util
 import json
 import os
 import platform
-import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import languages
+import languages_syncode
+from rival_grammars import GRAMMARS, IGNORED, behind_ignored
 
 import constrain
 
-LIBRARY = Path(__file__).resolve().parents[1] / "grammars" / "library"
-_SPACES = r"/[ \t\f\r\n]+/"
-_COMMENTS = r"/\/\/[^\n]*/", r"/\/\*([^*]|\*+[^*\/])*\*+\//"
-_WHITE_SPACE = {
-    "SEP_",
-    "BLANK__",
-    "NEWLINE_",
-    "CONTINUED_",
-    "LAST_BLANKS__",
-    "LAST_COMMENT_",
-    "LINE_COMMENT_",
-    "COMMENT_",
-}
-_WHITE_SPACE |= {"BLOCK_COMMENT_", "DIRECTIVE_", "REST_OF_LINE__", "_ONCE", "_within", "_end_of_line", "_directive"}
-_WHITE_SPACE |= {"space", "space_behind_slash", "gap", "line", "last"}
-_OPERATORS = '(OPERATOR | "+" | "-" | "/")'
-
-# Grammars
-
-
-def definitions(text: str) -> dict[str, str]:
-    """The rules and terminals of a grammar by their names; comments are left out."""
-    lines = [line for line in text.splitlines() if line and not line.startswith("//")]
-    joined = re.sub(r"\n\s+", " ", "\n".join(lines))
-    return dict(re.findall(r"^[?]?(\w+): *(.*)$", joined, re.MULTILINE))
-
-
-def without_white_space(name: str, ignored: tuple[str, ...], changed: dict[str, str]) -> str:
-    """A grammar of the library with its white space ignored, and some definitions changed."""
-    found = {**definitions((LIBRARY / f"{name}.lark").read_text("utf-8")), **changed}
-    rules = []
-    for defined, body in found.items():
-        if defined in _WHITE_SPACE - changed.keys():
-            continue
-        body = re.sub(r"\b(SEP_IN_LINE_|SEP_|_ONCE|gap|last\?|line)(?!\w) ?", "", body)
-        body = re.sub(
-            r"/\[ [^\]]*\]\(?([\w|]+)\)?/", lambda word: " | ".join(f'"{one}"' for one in word[1].split("|")), body
-        )
-        rules.append(f"{defined}: {body.strip()}")
-    return "\n".join([*rules, *(f"%ignore {pattern}" for pattern in ignored)]) + "\n"
-
-
-def json_text() -> str:
-    """JSON as it is."""
-    return (LIBRARY / "json.lark").read_text("utf-8")
-
-
-def toml_text() -> str:
-    """TOML; of a date only its shape."""
-    moment = r"/[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})?)?/"
-    found = {**definitions((LIBRARY / "toml.lark").read_text("utf-8")), "MOMENT": moment}
-    return "\n".join(f"{name}: {body}" for name, body in found.items()) + "\n"
-
-
-def java_text() -> str:
-    """Java with any modifiers, each a lexeme."""
-    start = 'package? import* (type_declaration | ";")*'
-    modifier = '_MODIFIER | "sealed" | "non-sealed"'
-    changed = {"start": start, "binary": f"{_OPERATORS} PREFIX*", "MODIFIERS_": modifier}
-    text = without_white_space("java", (_SPACES, *_COMMENTS), changed)
-    kept = [
-        line
-        for line in text.splitlines()
-        if not re.match(r"(\w+_MODIFIERS_|_SPACES|_TYPE_MODIFIER|_LOCAL_MODIFIER):", line)
-    ]
-    return re.sub(r"(?<!^)\b(\w+_)?MODIFIERS_\b", "MODIFIERS_+", "\n".join(kept), flags=re.MULTILINE) + "\n"
-
-
-def c_text() -> str:
-    """C with directives as white space."""
-    directives = r"/#([^\n\\]|\\\r?\n|\\)*/"
-    changed = {"start": "external*", "operation": f"{_OPERATORS} unary", "NAME_": "/[A-Za-z_$][A-Za-z0-9_$]*/"}
-    return without_white_space("c", (_SPACES, r"/\\\r?\n/", *_COMMENTS, directives), changed)
-
-
-def sql_text() -> str:
-    """Queries in SQL; a word that a rule names is that one and no name, as in any lexer."""
-    found = definitions((LIBRARY / "sql.lark").read_text("utf-8"))
-    changed = {**found, "WORD": "/[A-Za-z_][A-Za-z0-9_]*/"}
-    return "\n".join(f"{name}: {body}" for name, body in changed.items()) + "\n%ignore /[ \\t\\n]+/\n"
-
-
-GRAMMARS: dict[str, Callable[[], str]] = {
-    "c": c_text,
-    "java": java_text,
-    "json": json_text,
-    "sql": sql_text,
-    "toml": toml_text,
-}
 _CORPORA = {"sql": "sql-sqlite"}  # where the language that files are of is called otherwise
 
 # Engines
@@ -211,16 +126,10 @@ def engines(name: str, tokenizer: Any, index: Any) -> Iterator[tuple[str, Callab
         yield "llguidance", lambda: Llguidance(text, table)
 
 
-_OUTER = re.compile(r"/\*([^*]|\*+[^*/])*\*+/|//[^\n]*|#([^\n\\]|\\\r?\n|\\)*|\s+")
-
-
 def _core(text: str) -> str:
     """A text without what is ignored before and behind it: llguidance ignores it between lexemes only."""
-    start = 0
-    while found := _OUTER.match(text, start):
-        start = found.end()
-    text = text[start:].rstrip()
-    while "\n" in text and _OUTER.fullmatch(last := text[text.rindex("\n") + 1 :]) and last:
+    text = behind_ignored(text).rstrip()
+    while "\n" in text and IGNORED.fullmatch(last := text[text.rindex("\n") + 1 :]) and last:
         text = text[: text.rindex("\n")].rstrip()
     return text
 
@@ -278,19 +187,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(GRAMMARS)}; by default all")
     parser.add_argument("--tokenizer", type=Path, required=True, metavar="DIR", help="the folder of a tokenizer")
-    parser.add_argument("--quick", action="store_true", help="20 files of each language")
+    parser.add_argument("--quick", action="store_true", help="20 files of each language; beside SynCode 5")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
+    of_syncode = parser.add_argument_group(f"beside SynCode, of {', '.join(languages_syncode.LANGUAGES)}")
+    of_syncode.add_argument("--syncode", metavar="PYTHON", help="the interpreter of an environment that has it")
+    of_syncode.add_argument("--seconds", type=float, default=300, metavar="S", help="the most to read a language")
+    of_syncode.add_argument("--stores", type=Path, metavar="DIR", help="where its mask stores are kept, if at all")
+    of_syncode.add_argument("--making", type=float, default=3_600, metavar="S", help="the most to make a grammar")
     options = parser.parse_args()
-    unknown = set(options.names) - set(GRAMMARS)
+    known: Iterable[str] = languages_syncode.LANGUAGES if options.syncode else GRAMMARS
+    unknown = set(options.names).difference(known)
     if unknown:
         parser.error(f"no grammar is called {', '.join(sorted(unknown))}")
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
     figures = {}
-    for name in options.names or GRAMMARS:
-        figures[name] = measure(name, tokenizer, options.quick)
-        show(name, figures[name])
+    for name in options.names or known:
+        if options.syncode:
+            limits = options.making, options.seconds
+            worker = languages_syncode.Worker(options.syncode, options.tokenizer, *limits, options.stores)
+            figures[name] = languages_syncode.measure(name, tokenizer, worker, 5 if options.quick else 20)
+            languages_syncode.show(name, figures[name])
+        else:
+            figures[name] = measure(name, tokenizer, options.quick)
+            show(name, figures[name])
     if options.json:
         machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}
         report = {"tokenizer": options.tokenizer.name, "machine": machine, "grammars": figures}

@@ -274,9 +274,9 @@ def _reads_java(text: str) -> bool:
     return _NOT_SYNTAX_OF_JAVA.issuperset(_javac()(base64.b64encode(text.encode()).decode()).split())
 
 
-_NODE = """
+_NODE = r"""
 const vm = require('vm');
-const loop = (labels, text) => `${labels} for (;;) {${text}\\n}`;
+const loop = (labels, text) => `${labels} for (;;) {${text}\n}`;
 const kinds = [
   (text, fields, labels) => new vm.SourceTextModule(text),
   (text, fields, labels) => new vm.SourceTextModule(loop(labels, text)),
@@ -285,6 +285,11 @@ const kinds = [
   (text, fields, labels) => new vm.Script(`(class extends A { ${fields} async *m() { ${loop(labels, text)} } })`),
   (text, fields, labels) => new vm.Script(`(class extends A { ${fields} constructor() { ${loop(labels, text)} } })`),
 ];
+const plain = (text, name) => {
+  const spelled = name.replaceAll('$', '\\$');
+  const places = new RegExp(`(?<=\\.\\s*)${spelled}(?![\\w$])|${spelled}(?=\\s+in\\b)`, 'g');
+  return text.replace(places, () => name.replace('#', '_'));
+};
 const verdict = (kind, text) => {
   let labels = '', fields = '';
   for (;;) {
@@ -293,6 +298,7 @@ const verdict = (kind, text) => {
       const field = /Private field '(.*)' must/.exec(error.message);
       if (label && !labels.includes(` ${label[1]}: `)) labels += ` ${label[1]}: `;
       else if (field && !fields.includes(` ${field[1]}; `)) fields += ` ${field[1]}; `;
+      else if (field && plain(text, field[1]) !== text) text = plain(text, field[1]);
       else return error.message;
     }
   }
@@ -306,8 +312,8 @@ lines.on('line', line => console.log(JSON.stringify(verdicts(JSON.parse(line))))
 """
 _EARLY = re.compile(
     "Undefined label|Illegal (break|continue|return statement)|already been declared|declared in an enclosing class"
-    "|super' keyword|strict mode|Invalid regular expression:|new.target|[Dd]uplicate|Illegal 'use strict'|private field"
-    "|constructor|is not defined in module|disallowed as a lexically bound name|deleted"
+    "|super' keyword|[Ss]trict mode|Invalid regular expression:|new.target|[Dd]uplicate|Illegal 'use strict'"
+    "|private field|constructor|is not defined in module|disallowed as a lexically bound name|deleted"
 )
 
 
@@ -319,7 +325,8 @@ def _node() -> _Process:
 def _reads_javascript(text: str) -> bool:
     """Whether node reads a text as a module, or within a loop of one, of a function, a method or a constructor.
 
-    The labels and private names that it misses are declared.  Of a text with other early errors tree-sitter is asked.
+    The labels and private names that it misses are declared; where that cannot be, private names of members, and before
+    ``in``, are made plain ones.  Of a text with other early errors tree-sitter is asked.
     """
     if shutil.which("node") is None:
         return _tree_sitter("javascript")(text)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from constrain.grammars import ir
+from constrain.grammars.library.contexts import in_contexts
 from constrain.grammars.library.gaps import looped, with_gaps
 from constrain.grammars.library.sources import source
 from constrain.grammars.regular import Complement, Intersection, Ranges, Regular, Words
@@ -49,6 +50,7 @@ _JAVASCRIPT_KEYWORDS = """
 await break case catch class const continue debugger default delete do else enum export extends false finally for
 function if import in instanceof let new null return super switch this throw true try typeof var void while with yield
 """
+_JAVASCRIPT_WITHOUT_AWAIT = "plain_block plain_arrow plain_parameters plain_initialized plain_value"
 _JAVASCRIPT_IN_LINE = "NAME_IN_LINE WORD_IN_LINE PRIVATE_IN_LINE CLOSE_IN_LINE BRACKET_IN_LINE"
 
 
@@ -87,7 +89,9 @@ def java() -> ir.Grammar:
 def javascript() -> ir.Grammar:
     """Scripts and modules of ECMAScript 2023."""
     gaps = dict.fromkeys(_JAVASCRIPT_IN_LINE.split(), "gap_in_line")
-    return _language(source("javascript"), _JAVASCRIPT_KEYWORDS, ((0x09, 0x09), (0x0B, 0x0C), (0x20, 0x20)), gaps)
+    plain, again = _JAVASCRIPT_WITHOUT_AWAIT.split(), ("async_block", "async_arrow")
+    made = in_contexts(source("javascript"), ("AWAIT", "AWAIT_"), without=plain, again=again)
+    return _language(made, _JAVASCRIPT_KEYWORDS, ((0x09, 0x09), (0x0B, 0x0C), (0x20, 0x20)), gaps)
 
 
 def _without(words: str) -> Regular:

@@ -31,7 +31,7 @@ He|Li|Be|B|C|N|O|F|Ne|Na|Mg|Al|Si|P|S|Cl|Ar|K|Ca|Sc|Ti|V|Cr|Mn|Fe|Co|Ni|Cu|Zn|Ga
 _CHIRAL = "@(@|TH[12]|AL[12]|SP[1-3]|TB(1[0-9]?|20?|[3-9])|OH([12][0-9]?|30?|[4-9]))?"
 _CHARGE = r"\+\+|--|[+-]([1-9][0-9]?)?"
 _COUNT = "(0|[1-9][0-9]{0,2})"
-_BRACKETS = rf"\[{_COUNT}?(({_ELEMENTS})({_CHIRAL})?(H[0-9]?)?|H({_CHIRAL})?)({_CHARGE})?(:{_COUNT})?\]"
+_BRACKETS = rf"\[{_COUNT}?(({_ELEMENTS})({_CHIRAL})?(H[0-9]?)?|H)({_CHARGE})?(:{_COUNT})?\]"
 _ATOM = rf"{_BRACKETS}|Cl|Br|[BCNOPSFIbcnops*]"
 _SINGLE = "-/\\"
 _BONDS = "=#$:" + _SINGLE

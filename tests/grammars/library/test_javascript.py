@@ -171,6 +171,27 @@ NEARBY = {
     "it is missing before an optional part": ("new a?.b", "new a()?.b"),
     "a line of the system is the first": ("\t#!node\n", "#!node\n"),
     "a new import": ("new import(a)", "new (import(a))"),
+    "a statement behind an import, which node reads as attributes": ("import ''\nwith (a) b", "import ''\n{ a }"),
+    "it is behind other lines": (
+        "a\nimport b from ''\nexport * from ''\nwith (c) d",
+        "let a\nexport { a }\nimport ''\n{ b }",
+    ),
+    "an operator behind one": ("import ''\n* a", "import ''\n+a"),
+    "a bracket behind one": ("import ''\n) a", "import a from ''\n(b);export { a }\n[c]"),
+    "a letter that no name has": ("\u2e2f = a\u2e2f", "\u01c5 = a\u02b0\u0301"),
+    "await within a function that is not async": ("function f() { await x }", "async function f() { await x }"),
+    "within one in one that is": ("async () => { () => await x }", "() => { async () => await x }"),
+    "behind one that is": (
+        "() => { async a => { await b }; await c }",
+        "async () => { async a => { await b }; await c }",
+    ),
+    "in a method": ("({ async a() {}, b() { await c } })", "({ async a() { await b }, c() {} })"),
+    "in a loop of one": ("class A { b() { for await (c of d) e } }", "class A { async b() { for await (c of d) e } }"),
+    "in parameters": ("async (a = await b) => c", "async (a = async () => await b) => c"),
+    "in what a setter is given": ("({ set a(b = await c) {} })", "({ set a(b = async () => await c) {} })"),
+    "in a field": ("class A { b = await c }", "class A { [await b] = async () => await c }"),
+    "in a static block": ("class A { static { await b } }", "class A extends (await b) { static { c } }"),
+    "in what an arrow function ends with its block": ("x = () => { await a }\ny", "x = async () => { await a }\ny"),
 }
 
 BEYOND = ["f() = a", "x = 08", "a <!--b", "/a/gv"]

@@ -133,6 +133,14 @@ def test_hydrogen_has_no_hydrogens(smiles: CompiledConstraint) -> None:
     assert smiles.accepts("[2H+]")
 
 
+def test_hydrogen_is_not_chiral(smiles: CompiledConstraint) -> None:
+    """RDKit does not read it; found by a random walk."""
+    for text in ("[H@]", "[H@@-]", "[2H@TH1]"):
+        assert not rdkit_reads(text)
+        assert not smiles.accepts(text)
+        assert smiles.accepts(text.replace("H@", "He@"))
+
+
 def test_mutations(smiles: CompiledConstraint) -> None:
     """What both parsers refuse is refused; what both read is allowed but for notations of theirs."""
     draw, met = random.Random(0), {False: 0, True: 0}
