@@ -54,7 +54,7 @@ from constrain.tokenizer_index.tables import (
     state_cell,
 )
 
-KERNELS = "4f1c7e97358307bc"
+KERNELS = "afb7cae3b3008262"
 
 
 @inner

@@ -56,7 +56,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "4f1c7e97358307bc"
+KERNELS = "afb7cae3b3008262"
 
 # Descriptor of an object; its states lie one after the other: FIRST_KEY, NEXT_KEY, AFTER_VALUE, then COLON and
 # VALUE of each key and of each class of other keys.

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from constrain.grammars.automata._jit import kernel, memory_at
 
-KERNELS = "4f1c7e97358307bc"
+KERNELS = "afb7cae3b3008262"
 
 
 @kernel

@@ -49,7 +49,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "4f1c7e97358307bc"
+KERNELS = "afb7cae3b3008262"
 
 
 UNKNOWN = -1

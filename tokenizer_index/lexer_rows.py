@@ -31,7 +31,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["load_lexer_row"]
 
-KERNELS = "4f1c7e97358307bc"
+KERNELS = "afb7cae3b3008262"
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
 

@@ -74,7 +74,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "4f1c7e97358307bc"
+KERNELS = "afb7cae3b3008262"
 
 SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, KEYED_TEXT, CONFIGURATION, LEXER_ROW, ROW = range(
     FIRST_FREE_KIND, FIRST_FREE_KIND + 10

@@ -69,7 +69,7 @@ from constrain.tokenizer_index.view import (
 
 __all__ = ["content_key", "make_row"]
 
-KERNELS = "4f1c7e97358307bc"
+KERNELS = "afb7cae3b3008262"
 
 SHARED, LETTERS = 0, 1  # parts of a row: all but what begins with letters, and that alone
 

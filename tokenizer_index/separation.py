@@ -40,7 +40,7 @@ from constrain.tokenizer_index.tables import TERMINAL_NODE, terminal_cell
 
 __all__ = ["is_separable"]
 
-KERNELS = "4f1c7e97358307bc"
+KERNELS = "afb7cae3b3008262"
 
 _MAX_STATES = 5_000
 

@@ -5,7 +5,7 @@ from constrain.grammars.automata.store import OK, STATUS, at, cut, height, push
 from constrain.tokenizer_index.configurations import config_step
 from constrain.tokenizer_index.view import NODE_WIDTH, SAME, TRIE
 
-KERNELS = "4f1c7e97358307bc"
+KERNELS = "afb7cae3b3008262"
 
 
 @kernel

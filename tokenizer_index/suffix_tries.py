@@ -9,7 +9,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel
 
-KERNELS = "4f1c7e97358307bc"
+KERNELS = "afb7cae3b3008262"
 
 
 @inner

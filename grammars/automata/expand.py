@@ -56,7 +56,7 @@ from constrain.grammars.automata.store import (
     store_stack,
 )
 
-KERNELS = "4f1c7e97358307bc"
+KERNELS = "afb7cae3b3008262"
 
 # These build on this module.
 _json_transitions = linked("json_transitions", 1)

@@ -13,7 +13,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import inner, int64
 
-KERNELS = "4f1c7e97358307bc"
+KERNELS = "afb7cae3b3008262"
 
 Queue: TypeAlias = Any  # an array of int64
 

@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "4f1c7e97358307bc"
+KERNELS = "afb7cae3b3008262"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

@@ -14,7 +14,7 @@ from constrain.grammars.automata.programs import program_of
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "4f1c7e97358307bc"
+KERNELS = "afb7cae3b3008262"
 
 __all__ = ["Language"]
 

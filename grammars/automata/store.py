@@ -26,7 +26,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "4f1c7e97358307bc"
+KERNELS = "afb7cae3b3008262"
 
 # Header cells.
 FREE = 0  # first unused cell

@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "4f1c7e97358307bc"
+KERNELS = "afb7cae3b3008262"
 
 
 @inner
