@@ -107,10 +107,10 @@ class Loader:
         """Make the tables of a rule."""
         name = self._names[number]
         expression = self._anonymous_rules.get(name) or self._grammar.rule(name)
-        if isinstance(expression, ir.Late):  # these come with the text, and are bounded by the memory
+        if isinstance(expression, ir.Late):
             with ir.making:
                 expression = expression.rule.expression()
-        else:
+        elif name not in self._anonymous_rules:  # those are counted with these, or come with the text, see max_memory
             self._count(expression)
         match expression:
             case ir.Terminal() if self._facts is None:

@@ -1,5 +1,6 @@
 """SMILES: molecules and texts that are none, RDKit's and partialsmiles' parsers, shortest completions, masks."""
 
+import itertools
 import random
 import re
 from collections import deque
@@ -227,3 +228,14 @@ def test_masks_are_exact() -> None:
     compiled = constrain.compile(grammar("smiles"), index)
     for molecule in MOLECULES[3:30:3]:
         check_masks(compiled, molecule, 6)
+
+
+def test_many_texts_do_not_add_up_to_a_large_grammar() -> None:
+    """What is made with a text is bounded by memory: rules of texts that were read before count for no limit."""
+    compiled = constrain.CompiledConstraint(
+        constrain.grammar("smiles", rings=6),
+        constrain.TokenizerIndex.of_bytes(),
+        limits=constrain.Limits(max_grammar=2_000),
+    )
+    for a, b, c, d in itertools.islice(itertools.permutations("123456", 4), 0, None, 6):
+        assert compiled.accepts(f"C{a}CCC{b}CCC{c}CCC{d}CCC{a}CC{b}CC{c}CC{d}")
