@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from constrain.grammars import ir
 from constrain.grammars.analysis import parts_of
+from constrain.grammars.composition.expressions import rewritten
 
 __all__ = ["in_contexts"]
 
@@ -27,22 +28,19 @@ def in_contexts(
     known = _known(grammar.rules, words, {*without, *again})
     copied = known | set(without)
 
-    def changed(node: ir.Expression, inside: bool) -> ir.Expression:
+    def inside(node: ir.Expression) -> ir.Expression:
+        return ir.Reference(node.name + _WITHOUT) if isinstance(node, ir.Reference) and node.name in without else node
+
+    def outside(node: ir.Expression) -> ir.Expression:
         match node:
-            case ir.Terminal(name=name) if name in words and not inside:
+            case ir.Terminal(name=name) if name in words:
                 return ir.Alternation(())
-            case ir.Reference(name) if name in without or (name in known and name not in again and not inside):
+            case ir.Reference(name) if name in copied and name not in again:
                 return ir.Reference(name + _WITHOUT)
-            case ir.Sequence(parts):
-                return ir.Sequence(tuple(changed(part, inside) for part in parts))
-            case ir.Alternation(parts):
-                return ir.Alternation(tuple(changed(part, inside) for part in parts))
-            case ir.Repeat(part, minimum, maximum):
-                return ir.Repeat(changed(part, inside), minimum, maximum)
         return node
 
-    rules = {name: changed(rule, True) for name, rule in grammar.rules.items()}
-    rules |= {name + _WITHOUT: changed(grammar.rules[name], False) for name in copied}
+    rules = {name: rewritten(rule, inside) for name, rule in grammar.rules.items()}
+    rules |= {name + _WITHOUT: rewritten(grammar.rules[name], outside) for name in copied}
     return replace(grammar, rules=rules)
 
 

@@ -24,6 +24,7 @@ from dataclasses import replace
 from constrain.grammars import ir
 from constrain.grammars.analysis import parts_of
 from constrain.grammars.automata.language import Language
+from constrain.grammars.composition.expressions import rewritten
 from constrain.grammars.regular import Concatenation, Intersection, Ranges, Regular, Repetition, Symbols, Union
 
 __all__ = ["looped", "with_gaps"]
@@ -192,16 +193,10 @@ def looped(grammar: ir.Grammar) -> ir.Grammar:
 
 
 def _inlined(node: ir.Expression, inner: Mapping[str, ir.Expression]) -> ir.Expression:
-    match node:
-        case ir.Reference(name) if name in inner:
-            return _inlined(inner[name], inner)
-        case ir.Sequence(parts):
-            return ir.Sequence(tuple(_inlined(part, inner) for part in parts))
-        case ir.Alternation(parts):
-            return ir.Alternation(tuple(_inlined(part, inner) for part in parts))
-        case ir.Repeat(part, minimum, maximum):
-            return ir.Repeat(_inlined(part, inner), minimum, maximum)
-    return node
+    def leaf(node: ir.Expression) -> ir.Expression:
+        return _inlined(inner[node.name], inner) if isinstance(node, ir.Reference) and node.name in inner else node
+
+    return rewritten(node, leaf)
 
 
 def _loop(name: str, expression: ir.Expression) -> ir.Expression:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from constrain.grammars import ir
+from constrain.grammars.composition.expressions import rewritten
 from constrain.grammars.library.contexts import in_contexts
 from constrain.grammars.library.gaps import looped, with_gaps
 from constrain.grammars.library.sources import source
@@ -117,11 +118,7 @@ def _language(
         match node:
             case ir.Terminal(regular, terminal) if terminal in allowed:
                 return known.setdefault(id(node), replace(node, regular=Intersection((regular, allowed[terminal]))))
-            case ir.Sequence(parts):
-                return ir.Sequence(tuple(map(changed, parts)))
-            case ir.Alternation(parts):
-                return ir.Alternation(tuple(map(changed, parts)))
         return node
 
-    rules = {rule: changed(expression) for rule, expression in grammar.rules.items()}
+    rules = {rule: rewritten(expression, changed) for rule, expression in grammar.rules.items()}
     return with_gaps(looped(replace(grammar, rules=rules)), blanks, gaps)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from constrain.grammars import ir
 from constrain.grammars.analysis import parts_of
+from constrain.grammars.composition.expressions import rewritten
 from constrain.grammars.errors import GrammarError
 from constrain.grammars.library import sql_words
 from constrain.grammars.library.sources import source, space
@@ -181,13 +182,9 @@ def _with_words(grammar: ir.Grammar, words: Mapping[str, str]) -> ir.Grammar:
         match node:
             case ir.Terminal(regular, name) if name in reserved:
                 return known.setdefault(id(node), replace(node, regular=Intersection((regular, reserved[name]))))
-            case ir.Sequence(parts):
-                return ir.Sequence(tuple(map(changed, parts)))
-            case ir.Alternation(parts):
-                return ir.Alternation(tuple(map(changed, parts)))
         return node
 
-    return replace(grammar, rules={rule: changed(expression) for rule, expression in grammar.rules.items()})
+    return replace(grammar, rules={rule: rewritten(expression, changed) for rule, expression in grammar.rules.items()})
 
 
 def _word(grammar: ir.Grammar) -> Regular:
