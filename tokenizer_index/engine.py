@@ -43,7 +43,7 @@ from constrain.tokenizer_index.tables import (
     NEEDED_TEXT,
 )
 from constrain.tokenizer_index.view import LACKING
-from constrain.tokenizer_index.walks import LACKING_SIZE
+from constrain.tokenizer_index.walks import LACKING_SIZE, NOTED
 
 __all__ = ["Engine"]
 
@@ -61,7 +61,7 @@ class Engine(Arena):
         self.pool = index.pool()
         self.view = index.view(self.pool)
         self.lock = threading.RLock()
-        self._lacking = np.zeros(1 + 3 * LACKING_SIZE, np.int32)
+        self._lacking = np.zeros(NOTED + 3 * LACKING_SIZE, np.int32)
         self.view[LACKING] = self._lacking.ctypes.data
         self._view_address = self.view.ctypes.data
         self._doubts = np.zeros(index.mask_words + 1, np.int32)
@@ -82,7 +82,7 @@ class Engine(Arena):
 
     def resolve(self, status: int) -> None:
         """Load the rule, make the row, find out the follower or the lengths that the kernel lacked."""
-        several = self._lacking[1 : 1 + 3 * int(self._lacking[0])].reshape(-1, 3).tolist()
+        several = self._lacking[NOTED : NOTED + 3 * int(self._lacking[0])].reshape(-1, 3).tolist()
         self._lacking[0] = 0
         for needs, one, text in several:
             self._provide(needs, one, text)

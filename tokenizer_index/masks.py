@@ -41,7 +41,6 @@ from constrain.tokenizer_index.tables import (
 from constrain.tokenizer_index.view import (
     END_COUNT,
     END_TOKENS,
-    LACKING,
     LAST_WORD,
     NODE_WIDTH,
     TOKEN_OFFSETS,
@@ -50,9 +49,9 @@ from constrain.tokenizer_index.view import (
     WORDS,
     set_bit,
 )
-from constrain.tokenizer_index.walks import fail_for_lack, put_off, walk
+from constrain.tokenizer_index.walks import fail_for_lack, nothing_lacks, put_off, walk
 
-KERNELS = "afb7cae3b3008262"
+KERNELS = "8fef2eb4d73a13fc"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16
@@ -98,7 +97,7 @@ def make_mask(address: int, table: int, configuration: int, mask_address: int, d
     m[WORK] = 0
     mask, doubts = memory_at(mask_address), memory_at(doubts_address)
     words = view[WORDS]
-    memory_at(view[LACKING])[0] = 0
+    nothing_lacks(view)
     for word in range(words):
         mask[word] = 0
     if m[LONGEST_MATCH]:
@@ -131,7 +130,7 @@ def plain_mask(address: int, table: int, configuration: int, root: int, mask_add
     """Add the tokens below trie node `root` to a mask, the plain way."""
     m, view = memory_at(address), words_at(table)
     doubts = memory_at(doubts_address)
-    memory_at(view[LACKING])[0] = 0
+    nothing_lacks(view)
     walk(m, configuration, root, view, memory_at(mask_address), doubts)
     fail_for_lack(m, view)
     for word in range(view[WORDS] + 1):

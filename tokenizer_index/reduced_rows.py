@@ -61,7 +61,7 @@ from constrain.tokenizer_index.view import (
 
 __all__ = ["DOUBTED", "POOLED", "REDUCED", "base_of", "base_without_bound", "doubt", "reduce"]
 
-KERNELS = "afb7cae3b3008262"
+KERNELS = "8fef2eb4d73a13fc"
 
 # Forms of a record, its first cell, and what follows it.
 POOLED = 1  # number in the pool, regular expression

@@ -84,11 +84,11 @@ from constrain.tokenizer_index.view import (
     is_letter,
     set_bit,
 )
-from constrain.tokenizer_index.walks import begins_with, first_bytes_of, lacking, put_off, walk
+from constrain.tokenizer_index.walks import begins_with, first_bytes_of, put_off, times_put_off, walk
 
 __all__ = ["add_rows"]
 
-KERNELS = "afb7cae3b3008262"
+KERNELS = "8fef2eb4d73a13fc"
 
 
 @inner
@@ -158,9 +158,9 @@ def _add_suffixes(m: Memory, start: int, number: int, view: Memory, mask: Memory
     top = height(m)
     nodes = recall(m, start, _ROWS + number)
     if nodes < 0:
-        known = lacking(view)
+        put_off_before = times_put_off(view)
         nodes = _walk_suffixes(m, start, row, view)
-        if lacking(view) == known:
+        if times_put_off(view) == put_off_before:
             remember(m, start, _ROWS + number, nodes)
     if m[STATUS] == OK:
         suffixes, tokens = memory_at(row[POOL_SUFFIXES]), memory_at(row[POOL_TOKENS])

@@ -46,7 +46,7 @@ from constrain.tokenizer_index.tables import NEEDED_NODE, NEEDED_PART, NEEDED_RO
 
 __all__ = ["letters_of", "row_of", "set_pooled"]
 
-KERNELS = "afb7cae3b3008262"
+KERNELS = "8fef2eb4d73a13fc"
 
 
 @inner

@@ -47,20 +47,36 @@ from constrain.tokenizer_index.view import (
     set_all,
 )
 
-__all__ = ["LACKING_SIZE", "begins_with", "fail_for_lack", "first_bytes_of", "lacking", "put_off", "walk"]
+__all__ = [
+    "LACKING_SIZE",
+    "NOTED",
+    "begins_with",
+    "fail_for_lack",
+    "first_bytes_of",
+    "nothing_lacks",
+    "put_off",
+    "times_put_off",
+    "walk",
+]
 
-KERNELS = "afb7cae3b3008262"
+KERNELS = "8fef2eb4d73a13fc"
 
 _FEW = 8  # children that are tried one by one
 
 LACKING_SIZE = 256
-"""What is lacking is noted in int32 cells: how many, then three of each, status, rule or state, and text."""
+"""At most so many different things that are lacking are noted."""
+
+NOTED = 2
+"""In int32 cells: how many are noted, how often something was put off, then three of each: status, rule or state, text."""
 
 
 @inner
-def lacking(view: Memory) -> int:
-    """How much has been noted."""
-    return int64(memory_at(view[LACKING])[0])
+def times_put_off(view: Memory) -> int:
+    """How often this call has gone on without something: what is worked out meanwhile may be kept if it stays the same.
+
+    Not the number of things noted: what was noted before, and is lacking again, is not noted twice.
+    """
+    return int64(memory_at(view[LACKING])[1])
 
 
 @inner
@@ -75,7 +91,7 @@ def put_off(m: Memory, view: Memory, kept: int) -> bool:
         return False
     one = int64(m[NEEDED_RULE] if status == NEEDS_RULE else m[NEEDED_STATE])
     text = int64(m[NEEDED_TEXT] if status == NEEDS_FOLLOWER else 0)
-    cell, end = 1, 1 + 3 * cells[0]
+    cell, end = NOTED, NOTED + 3 * cells[0]
     while cell < end and (cells[cell] != status or cells[cell + 1] != one or cells[cell + 2] != text):
         cell += 3
     if cell == end:
@@ -83,15 +99,23 @@ def put_off(m: Memory, view: Memory, kept: int) -> bool:
             return False
         cells[cell], cells[cell + 1], cells[cell + 2] = status, one, text
         cells[0] += 1
+    cells[1] += 1
     m[STATUS] = OK
     cut(m, kept)
     return True
 
 
 @inner
+def nothing_lacks(view: Memory) -> None:
+    """At the beginning of a call."""
+    cells = memory_at(view[LACKING])
+    cells[0], cells[1] = 0, 0
+
+
+@inner
 def fail_for_lack(m: Memory, view: Memory) -> None:
     """Let the call fail now, if anything was lacking."""
-    if m[STATUS] == OK and lacking(view) > 0:
+    if m[STATUS] == OK and times_put_off(view) > 0:
         m[STATUS] = NEEDS_SEVERAL
 
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "afb7cae3b3008262"
+KERNELS = "8fef2eb4d73a13fc"
 
 # Header cells.
 FREE = 0  # first unused cell

@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "afb7cae3b3008262"
+KERNELS = "8fef2eb4d73a13fc"
 
 
 @inner

@@ -92,6 +92,55 @@ def _terminal(name: str) -> ir.Terminal:
     return ir.Terminal(TERMINALS[name], name)
 
 
+@st.composite
+def _places(draw: st.DrawFn) -> ir.Grammar:
+    """The same words at several places, each with rules behind it that are made only when a text comes to them."""
+    leaves = st.sampled_from([_terminal(name) for name in sorted(TERMINALS)])
+    words = st.sampled_from([_terminal(name) for name in sorted(TERMINALS) if name.startswith(("name", "gap", "text"))])
+    first, second = draw(words), draw(words)
+    word = ir.Alternation((first, ir.Sequence((second, draw(leaves))) if draw(st.booleans()) else second))
+    rules: dict[str, ir.Expression] = {}
+    places = []
+    for number, sign in enumerate("(=1"):
+        signs = draw(st.lists(st.sampled_from(_SIGNS), min_size=1, max_size=2).map("".join))
+        behind = ir.Sequence((ir.Terminal(Literal(signs.encode()), signs), ir.Reference(f"rule {number}")))
+        rules[f"rule {number}"] = ir.Alternation(tuple(draw(st.lists(leaves, min_size=1, max_size=3))))
+        places.append(ir.Sequence((ir.Terminal(Literal(sign.encode()), sign), word, behind)))
+    rules["start"] = ir.Alternation(tuple(places))
+    return ir.Grammar("start", {}, make_rule=rules.__getitem__)
+
+
+@settings(max_examples=40, deadline=None)
+@given(grammar=_places())
+def test_masks_with_rules_that_are_made_meanwhile(grammar: ir.Grammar) -> None:
+    """A mask that lacked the same rule at several tokens has all of them once it is made."""
+    compiled = constrain.compile(grammar, _index())
+    for sign in "(=1":
+        matcher = compiled.matcher()
+        assert matcher.accept_text(sign)
+        _check_walk(matcher, random.Random(1), 3)
+
+
+def test_two_rows_that_lack_the_same_rule() -> None:
+    """What was found behind the second row was kept without the tokens that had to wait for the rule."""
+    names = ir.Alternation((_terminal("name"), ir.Terminal(_word("[ab][ab1]*b"), "another name")))
+    signs, one = _terminal("sign"), ir.Terminal(Literal(b"1"), "one")
+
+    def after(first: ir.Terminal, rule: str) -> ir.Expression:
+        return ir.Sequence((first, names, ir.Terminal(Literal(b"="), "is"), ir.Reference(rule)))
+
+    rules = {
+        "start": ir.Alternation((after(_terminal("open"), "known"), after(one, "lacking"))),
+        "known": _terminal("open"),
+        "lacking": ir.Alternation((one, signs)),
+    }
+    compiled = constrain.compile(ir.Grammar("start", {}, make_rule=rules.__getitem__), _index())
+    for beginning in "(1":
+        matcher = compiled.matcher()
+        assert matcher.accept_text(beginning)
+        assert mask_of(matcher) == brute_force(matcher)
+
+
 @pytest.mark.parametrize("word", ["name", "name but keywords", "name but many", "number"])
 @pytest.mark.parametrize("gap", ["spaces", "gap"])
 def test_words_with_spaces_between(word: str, gap: str) -> None:
