@@ -31,7 +31,7 @@ from constrain.grammars.automata.store import OK, STATUS, argument, at, cut, hei
 from constrain.tokenizer_index.reach import FAR, reach_of
 from constrain.tokenizer_index.view import DEPTH
 
-KERNELS = "8fef2eb4d73a13fc"
+KERNELS = "fc40218fff876abb"
 
 _LARGE_CLASS = 20
 

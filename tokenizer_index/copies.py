@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from constrain.grammars.automata._jit import kernel, memory_at
 
-KERNELS = "8fef2eb4d73a13fc"
+KERNELS = "fc40218fff876abb"
 
 
 @kernel

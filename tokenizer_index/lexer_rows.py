@@ -31,7 +31,7 @@ from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH
 
 __all__ = ["load_lexer_row"]
 
-KERNELS = "8fef2eb4d73a13fc"
+KERNELS = "fc40218fff876abb"
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
 

@@ -51,7 +51,7 @@ from constrain.tokenizer_index.view import (
 )
 from constrain.tokenizer_index.walks import fail_for_lack, nothing_lacks, put_off, walk
 
-KERNELS = "8fef2eb4d73a13fc"
+KERNELS = "fc40218fff876abb"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16

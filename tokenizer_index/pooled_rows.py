@@ -69,7 +69,7 @@ from constrain.tokenizer_index.view import (
 
 __all__ = ["content_key", "make_row"]
 
-KERNELS = "8fef2eb4d73a13fc"
+KERNELS = "fc40218fff876abb"
 
 SHARED, LETTERS = 0, 1  # parts of a row: all but what begins with letters, and that alone
 

@@ -46,7 +46,7 @@ from constrain.tokenizer_index.tables import NEEDED_NODE, NEEDED_PART, NEEDED_RO
 
 __all__ = ["letters_of", "row_of", "set_pooled"]
 
-KERNELS = "8fef2eb4d73a13fc"
+KERNELS = "fc40218fff876abb"
 
 
 @inner

@@ -47,7 +47,7 @@ from constrain.tokenizer_index.view import (
 
 __all__ = ["BUDGET", "SMALL", "UNLIMITED", "collect", "doubled", "push_tokens"]
 
-KERNELS = "8fef2eb4d73a13fc"
+KERNELS = "fc40218fff876abb"
 
 SMALL = 0  # the form of the record: number of tokens, tokens…, number of exits, (trie node, payload)…
 

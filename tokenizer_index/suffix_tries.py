@@ -9,7 +9,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel
 
-KERNELS = "8fef2eb4d73a13fc"
+KERNELS = "fc40218fff876abb"
 
 
 @inner

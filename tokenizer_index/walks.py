@@ -59,7 +59,7 @@ __all__ = [
     "walk",
 ]
 
-KERNELS = "8fef2eb4d73a13fc"
+KERNELS = "fc40218fff876abb"
 
 _FEW = 8  # children that are tried one by one
 
@@ -67,7 +67,7 @@ LACKING_SIZE = 256
 """At most so many different things that are lacking are noted."""
 
 NOTED = 2
-"""In int32 cells: how many are noted, how often something was put off, then three of each: status, rule or state, text."""
+"""So many int32 cells: how much is noted, how often something was put off; then three of each: status, what, text."""
 
 
 @inner
