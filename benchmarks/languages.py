@@ -270,23 +270,28 @@ def byte_walks(compiled: Any, count: int) -> Iterator[str]:
 
 
 def exactness(compiled: Any, texts: list[tuple[str, str]], count: int, seconds: float = float("inf")) -> dict[str, Any]:
-    """At `count` random places of files, whether the mask has the tokens that can be read one by one, and no others."""
-    index, draw, wrong, places = compiled.index, random.Random(2), [], 0
-    bitmask = constrain.allocate_token_bitmask(1, index.vocab_size)
-    for _ in within(seconds, range(count)):
+    """At `count` random places of files, whether the mask has the tokens that can be read one by one, and no others.
+
+    All masks are made before any token is read: reading brings in rules that a mask has to ask for itself.
+    """
+    index, draw = compiled.index, random.Random(2)
+    bitmasks = constrain.allocate_token_bitmask(count, index.vocab_size)
+    made = []
+    for row in range(count):
         name, text = draw.choice(texts)
         data = text.encode()
         place = draw.randrange(len(data) + 1)
         matcher = compiled.matcher()
-        places += 1
-        if not matcher.accept_text(data[:place]):
-            wrong.append([name, place])
-            continue
-        matcher.fill_next_token_bitmask(bitmask)
-        masked = np.flatnonzero(np.unpackbits(bitmask.view(np.uint8), bitorder="little")[: index.vocab_size])
+        accepted = matcher.accept_text(data[:place])
+        matcher.fill_next_token_bitmask(bitmasks, row)
+        made.append((name, place, matcher, accepted))
+    wrong, places = [], 0
+    for row, (name, place, matcher, accepted) in zip(within(seconds, range(count)), made, strict=False):
+        masked = np.flatnonzero(np.unpackbits(bitmasks[row].view(np.uint8), bitorder="little")[: index.vocab_size])
         engine, number = matcher._state.states.engine, matcher._state.number
         read = {token for token in range(index.vocab_size) if engine.after_token(number, token)}
-        if set(masked.tolist()) != read | (set(index.end_tokens) if matcher.is_accepting else set()):
+        places += 1
+        if not accepted or set(masked.tolist()) != read | (set(index.end_tokens) if matcher.is_accepting else set()):
             wrong.append([name, place])
     return {"places": places, "equal, %": 100 * (1 - len(wrong) / places), "other": wrong}
 

@@ -36,7 +36,7 @@ _NAME_START = (
 )
 _NAME_TEXT = rf"[{_NAME_START}][-.0-9\u00b7\u0300-\u036f\u203f-\u2040{_NAME_START}]*"
 _HEXADECIMAL = (
-    "(?i:9|a|d|[2-9a-f]H|[1-9a-f]HH|[1-9a-c]HHH|d[0-7]HH|eHHH|f([0-9a-e]HH|f([0-9a-e]H|f[0-9a-d]))|[1-9a-f]HHHH|10HHHH)"
+    "(?ai:9|a|d|[2-9a-f]H|[1-9a-f]HH|[1-9a-c]HHH|d[0-7]HH|eHHH|f([0-9a-e]HH|f([0-9a-e]H|f[0-9a-d]))|[1-9a-f]HHHH|10HHHH)"
 ).replace("H", "[0-9a-f]")
 
 
@@ -139,7 +139,7 @@ def _declared(name: str, values: str) -> Regular:
 _DECLARATION = _join(
     "<?xml",
     _declared("version", r"1\.[0-9]+"),
-    Repetition(_declared("encoding", "(?i:utf-8)"), 0, 1),
+    Repetition(_declared("encoding", "(?ai:utf-8)"), 0, 1),
     Repetition(_declared("standalone", "yes|no"), 0, 1),
     _MAYBE_SPACE,
     "?>",

@@ -5,10 +5,13 @@ agree with `re`; the script table says its version.
 """
 
 import functools
+import re
 import sys
 import unicodedata
 from bisect import bisect_left, bisect_right
 from importlib import resources
+
+import numpy as np
 
 from constrain.grammars.regex.charset import EVERYTHING, complement, normalise, of_characters, union
 from constrain.grammars.regular import Ranges
@@ -60,16 +63,20 @@ def _folded(name: str) -> str:
     return name.replace("_", "").replace("-", "").replace(" ", "").lower()
 
 
+def _all_characters() -> str:
+    """Every code point in its place, surrogates too: what is asked of each at once takes little of the time."""
+    return np.arange(sys.maxunicode + 1, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
+
+
 @functools.cache
 def _categories() -> dict[str, Ranges]:
     """The code points of every two-letter general category."""
     found: dict[str, list[tuple[int, int]]] = {}
-    start, current = 0, unicodedata.category("\0")
-    for code in range(1, sys.maxunicode + 2):
-        category = unicodedata.category(chr(code)) if code <= sys.maxunicode else ""
-        if category != current:
-            found.setdefault(current, []).append((start, code - 1))
-            start, current = code, category
+    names = "".join(map(unicodedata.category, _all_characters()))
+    starts = np.flatnonzero(np.diff(np.frombuffer(names.encode(), np.uint16), prepend=0))  # two letters are one number
+    ends = [*starts[1:].tolist(), sys.maxunicode + 1]
+    for start, end in zip(starts.tolist(), ends, strict=True):
+        found.setdefault(names[2 * start : 2 * start + 2], []).append((start, end - 1))
     return {category: tuple(ranges) for category, ranges in found.items()}
 
 
@@ -112,7 +119,9 @@ def _by_test(name: str) -> Ranges | None:
     test = tests.get(_folded(name))
     if test is None:
         return None
-    return normalise((code, code) for code in range(sys.maxunicode + 1) if test(chr(code)))
+    passed = np.fromiter(map(test, _all_characters()), bool, sys.maxunicode + 1)
+    bounds = np.flatnonzero(np.diff(passed, prepend=False, append=False)).reshape(-1, 2)
+    return tuple((low, end - 1) for low, end in bounds.tolist())
 
 
 @functools.cache
@@ -146,17 +155,25 @@ def digits() -> Ranges:
 @functools.cache
 def space() -> Ranges:
     r"""Python's ``\s`` for texts."""
-    return normalise((code, code) for code in range(sys.maxunicode + 1) if chr(code).isspace())
+    return _found(r"\s+")
 
 
 @functools.cache
 def word() -> Ranges:
     r"""Python's ``\w`` for texts."""
-    return normalise((c, c) for c in range(sys.maxunicode + 1) if chr(c) == "_" or chr(c).isalnum())
+    return _found(r"\w+")
+
+
+def _found(pattern: str) -> Ranges:
+    """The runs of characters that Python's `re` finds."""
+    return tuple((run.start(), run.end() - 1) for run in re.finditer(pattern, _all_characters()))
 
 
 ECMA_SPACE: Ranges = normalise([*ASCII_SPACE, (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029),
                                 (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF)])  # fmt: skip
+
+
+_BLOCK = 128  # characters; in most blocks, none has case
 
 
 @functools.cache
@@ -175,10 +192,13 @@ def _case_classes() -> dict[int, tuple[int, ...]]:
             code = parent[code]
         return code
 
-    for code in range(sys.maxunicode + 1):
-        char = chr(code)
-        for other in {char.lower()[:1], char.upper()} - {char}:
-            groups.setdefault(other, set()).add(code)
+    characters = _all_characters()
+    for block in (characters[start : start + _BLOCK] for start in range(0, len(characters), _BLOCK)):
+        if block.lower() == block.upper() == block:
+            continue
+        for char in block:
+            for other in {char.lower()[:1], char.upper()} - {char}:
+                groups.setdefault(other, set()).add(ord(char))
     for other, members in groups.items():
         first, *rest = sorted(members | ({ord(other)} if len(other) == 1 else set()))
         for code in rest:

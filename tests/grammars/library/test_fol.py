@@ -318,6 +318,6 @@ def test_masks_are_exact() -> None:
     ]
     index = index_of([bytes([byte]) for byte in range(256)] + [word.encode() for word in words])
     for notation, texts in ALLOWED.items():
-        check_masks(constrain.compile(grammar("fol", notation=notation), index), texts[0], 15)
-        check_masks(constrain.compile(grammar("fol", notation=notation), index), texts[1], 15)
-    check_masks(constrain.compile(grammar("fol", **OPTIONS, closed=True), index), "∀x. A → ∃y. R(x,y) ∧ P(x)", 15)
+        check_masks(constrain.compile(grammar("fol", notation=notation), index), [texts[0]], 15)
+        check_masks(constrain.compile(grammar("fol", notation=notation), index), [texts[1]], 15)
+    check_masks(constrain.compile(grammar("fol", **OPTIONS, closed=True), index), ["∀x. A → ∃y. R(x,y) ∧ P(x)"], 15)

@@ -203,8 +203,8 @@ def test_completions(go: CompiledConstraint, reads: Judge) -> None:
 
 def test_masks_are_exact() -> None:
     """Over the embedded model's vocabulary and over tokens made up of several lexemes."""
-    check_masks(over_words("go"), SAMPLE, 25)
-    check_masks(over_toy("go"), SAMPLE, 60)
+    check_masks(over_words("go"), [SAMPLE], 25)
+    check_masks(over_toy("go"), [SAMPLE], 60)
 
 
 @pytest.mark.shared

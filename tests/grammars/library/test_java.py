@@ -174,8 +174,8 @@ def test_random_programs_can_be_ended(java: CompiledConstraint) -> None:
 
 def test_masks_are_exact() -> None:
     """Over the embedded model's vocabulary and over tokens made up of several lexemes."""
-    check_masks(over_words("java"), SAMPLE, 25)
-    check_masks(over_toy("java"), SAMPLE, 60)
+    check_masks(over_words("java"), [SAMPLE], 25)
+    check_masks(over_toy("java"), [SAMPLE], 60)
 
 
 @pytest.mark.shared

@@ -279,8 +279,8 @@ def test_random_programs_can_be_ended(javascript: CompiledConstraint) -> None:
 
 def test_masks_are_exact() -> None:
     """Over the embedded model's vocabulary and over tokens made up of several lexemes."""
-    check_masks(over_words("javascript"), SAMPLE, 25)
-    check_masks(over_toy("javascript"), SAMPLE, 60)
+    check_masks(over_words("javascript"), [SAMPLE], 25)
+    check_masks(over_toy("javascript"), [SAMPLE], 60)
 
 
 @pytest.mark.shared

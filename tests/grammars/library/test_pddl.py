@@ -179,7 +179,7 @@ def test_masks_are_exact(pddl: CompiledConstraint) -> None:
     ]
     index = index_of([bytes([byte]) for byte in range(256)] + [word.encode() for word in words])
     compiled = constrain.compile(grammar("pddl"), index)
-    check_masks(compiled, DOMAIN, 20)
-    check_masks(compiled, PROBLEM, 20)
+    check_masks(compiled, [DOMAIN], 20)
+    check_masks(compiled, [PROBLEM], 20)
     plan = constrain.compile(grammar("pddl", kind="plan", domain=DOMAIN, objects=OBJECTS), index)
-    check_masks(plan, "(drive t1 p1 depot)\n(wait) (load v1)", 10)
+    check_masks(plan, ["(drive t1 p1 depot)\n(wait) (load v1)"], 10)

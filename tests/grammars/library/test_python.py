@@ -17,7 +17,8 @@ from constrain.grammars import ir
 from constrain.grammars.analysis import references_of
 from constrain.grammars.library import grammar
 from constrain.tokenizer_index.index import TokenizerIndex
-from tests.matching import brute_force, index_of, mask_of
+from tests.grammars.library.programs import check_masks
+from tests.matching import index_of
 
 REFUSED = {"test/test_fstring", "test/test_syntax"}
 """Modules of the standard library that `ast` reads and that are not allowed: a string in three quotes within a field of
@@ -302,16 +303,6 @@ def test_random_modules_are_read(python: CompiledConstraint) -> None:
     for seed in range(20):
         text = random_text(python.matcher(), random.Random(seed), 5 * seed).decode()
         assert reads(text), text
-
-
-def check_masks(python: CompiledConstraint, texts: list[str], count: int) -> None:
-    """Masks at random places of texts have the tokens that can be read one by one."""
-    draw = random.Random(1)
-    for _ in range(count):
-        text = draw.choice(texts).encode()
-        matcher = python.matcher()
-        assert matcher.accept_text(text[: draw.randrange(len(text))])
-        assert mask_of(matcher) == brute_force(matcher)
 
 
 WORDS = [

@@ -227,7 +227,7 @@ def test_masks_are_exact() -> None:
     index = index_of([bytes([byte]) for byte in range(256)] + [word.encode() for word in words])
     compiled = constrain.compile(grammar("smiles"), index)
     for molecule in MOLECULES[3:30:3]:
-        check_masks(compiled, molecule, 6)
+        check_masks(compiled, [molecule], 6)
 
 
 def test_many_texts_do_not_add_up_to_a_large_grammar() -> None:

@@ -318,9 +318,9 @@ def test_masks_are_exact(dialect: str) -> None:
     """Over the embedded model's vocabulary and over tokens made up of several lexemes."""
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(MODEL_FOLDER / "tokenizer.json"))
     words = TokenizerIndex.from_tokenizer(tokenizer, cache=False)
-    check_masks(over(words, dialect=dialect, **SCRIPT), SAMPLES[dialect], 6)
+    check_masks(over(words, dialect=dialect, **SCRIPT), [SAMPLES[dialect]], 6)
     toy = index_of([bytes([byte]) for byte in range(256)] + TOY)
-    check_masks(over(toy, dialect=dialect, **SCRIPT), SAMPLES[dialect], 40)
+    check_masks(over(toy, dialect=dialect, **SCRIPT), [SAMPLES[dialect]], 40)
 
 
 @pytest.mark.shared
@@ -332,7 +332,7 @@ def test_masks_over_gpt_2(dialect: str) -> None:
     from transformers import AutoTokenizer
 
     gpt_2 = TokenizerIndex.from_tokenizer(AutoTokenizer.from_pretrained(GPT_2))
-    check_masks(over(gpt_2, dialect=dialect, **SCRIPT), SAMPLES[dialect], 2)
+    check_masks(over(gpt_2, dialect=dialect, **SCRIPT), [SAMPLES[dialect]], 2)
 
 
 def test_options_are_checked() -> None:

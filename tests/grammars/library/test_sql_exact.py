@@ -227,7 +227,7 @@ def test_masks_are_exact() -> None:
         grammar("sql", dialect="sqlite", names="exact", tables=TABLES), index_of([*map(bytes, zip(range(256))), *TOY])
     )
     for text in RUNNING[2:8:2]:
-        check_masks(toy, text, 6)
+        check_masks(toy, [text], 6)
 
 
 def test_options_are_checked() -> None:

@@ -193,8 +193,10 @@ def test_masks_are_exact() -> None:
     index = index_of([bytes([byte]) for byte in range(256)] + [word.encode() for word in words])
     choices: list[dict[str, object]] = [{}, {"tags": TAGS}]
     for options in choices:
-        check_masks(constrain.compile(grammar("xml", **options), index), SAMPLE, 25)
-        check_masks(constrain.compile(grammar("xml", **options), index), "<p><note to='1' date='2'><p/></note></p>", 25)
+        check_masks(constrain.compile(grammar("xml", **options), index), [SAMPLE], 25)
+        check_masks(
+            constrain.compile(grammar("xml", **options), index), ["<p><note to='1' date='2'><p/></note></p>"], 25
+        )
 
 
 def test_numbers_of_characters() -> None:
