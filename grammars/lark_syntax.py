@@ -14,6 +14,8 @@ A terminal is matched on its own: look-around in it does not see the text around
 matches what `re.match` would take, ``".*?"`` up to the first quotation mark; see `regex.lazy`.
 """
 
+import functools
+import importlib
 import os
 import re
 import threading
@@ -32,6 +34,7 @@ __all__ = ["lark"]
 _MAX_LENGTH = 2_000_000
 _UNBOUNDED = 1 << 40
 _PROPERTY = re.compile(r"\\[pP]\{[^}]*\}")
+_DEFINITION = r"^[ \t]*[?!]*({})(?:\{{[^}}]*\}})?(?:\.-?\d+)?\s*:"
 _ABOUT_DEFINITIONS = [
     re.compile(r"'(?P<name>\w+)' (?P<again>defined more than once)"),
     re.compile(r"Recursion in terminal '(?P<name>\w+)'"),
@@ -83,8 +86,7 @@ def _position(at: int, source: str) -> ir.Position:
 
 def _defined_at(name: str, source: str, again: bool = False) -> int | None:
     """Where the definition of a rule or terminal begins, the second one with `again`; None when there is none."""
-    form = rf"^[ \t]*[?!]*({re.escape(name)})(?:\{{[^}}]*\}})?(?:\.-?\d+)?\s*:"
-    found = [definition.start(1) for definition in re.finditer(form, source, re.MULTILINE)]
+    found = [at.start(1) for at in re.finditer(_DEFINITION.format(re.escape(name)), source, re.MULTILINE)]
     return found[min(again, len(found) - 1)] if found else None
 
 
@@ -151,12 +153,30 @@ def _rules(rules: Sequence[Any], terminals: dict[str, ir.Terminal], source: str)
 
 def _positions(grammar: Any, source: str) -> dict[str, ir.Position]:
     """Where the rules of the source are defined; imported ones stand elsewhere."""
-    places = {str(name): _defined_at(str(name), source) for name, *_ in grammar.rule_defs}
-    return {name: _position(at, source) for name, at in places.items() if at is not None}
+    places: dict[str, int] = {}
+    for definition in re.finditer(_DEFINITION.format(r"\w+"), source, re.MULTILINE):
+        places.setdefault(definition[1], definition.start(1))
+    names = {str(name) for name, *_ in grammar.rule_defs}
+    return {name: _position(at, source) for name, at in places.items() if name in names}
 
 
 # Lark evaluates literals with `ast`, which in Python 3.11 may fail when several threads parse at once.
 _reading = threading.Lock()
+
+
+@functools.cache
+def _prepare_reader() -> None:
+    """Let Lark make the parser of its own syntax, but not compare the terminals of that syntax.
+
+    Where `interegular` is installed, it does so for warnings that nobody sees, which takes longer than all the rest.
+    """
+    reader: Any = importlib.import_module("lark.load_grammar")
+    made = reader.LexerConf
+    try:
+        reader.LexerConf = functools.partial(made, skip_validation=True)
+        reader._get_parser()
+    finally:
+        reader.LexerConf = made
 
 
 def lark(
@@ -182,6 +202,7 @@ def lark(
         raise GrammarSyntaxError(f"the grammar is longer than {_MAX_LENGTH} characters")
     try:
         with _reading:
+            _prepare_reader()
             loaded, _ = load_grammar(text, "<grammar>", [os.fspath(path) for path in import_paths], False)
             check_templates(loaded.rule_defs)
             definitions, rules, ignored = loaded.compile([start], "*")
