@@ -11,6 +11,7 @@ from constrain.grammars import ir
 from constrain.grammars.composition.expressions import rewritten
 from constrain.grammars.library.contexts import in_contexts
 from constrain.grammars.library.gaps import looped, with_gaps
+from constrain.grammars.library.own_names import with_own_names
 from constrain.grammars.library.sources import source
 from constrain.grammars.regular import Complement, Intersection, Ranges, Regular, Words
 
@@ -82,9 +83,9 @@ def go() -> ir.Grammar:
 
 def java() -> ir.Grammar:
     """Compilation units of Java 17 that declare no module."""
-    return _language(
-        source("java"), _JAVA_KEYWORDS, ((0x09, 0x09), (0x0C, 0x0D), (0x20, 0x20)), no_types=_JAVA_NO_TYPES
-    )
+    blanks = ((0x09, 0x09), (0x0C, 0x0D), (0x20, 0x20))
+    made = _language(source("java"), _JAVA_KEYWORDS, blanks, no_types=_JAVA_NO_TYPES)
+    return with_own_names(made, blanks, named="ENUMERATION_", body="enumeration_body", again="OWN_NAME")
 
 
 def javascript() -> ir.Grammar:
@@ -108,7 +109,9 @@ def _language(
         "NAME_": reserved,
         "IDENTIFIER": reserved,
         "NAME_IN_LINE": reserved,
+        "OWN_NAME": reserved,
         "TYPE_NAME": _without(f"{keywords} {no_types} var"),
+        "ENUMERATION_": _without(f"{keywords} {no_types} var"),
     }
     allowed["ATTRIBUTE_NAME"] = _without(_C_NO_ATTRIBUTES)
     allowed["NAME_OF_TYPE_"] = _without(f"{keywords} {no_types}")

@@ -1,0 +1,108 @@
+"""Names that stand again in what they name, such as that of a constructor.
+
+No context-free grammar says so of names that are not known beforehand.  So the name is bound (`ir.Binding`), and the
+rules behind it in which it stands again are made for each name that a text has; all others are shared.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from constrain.grammars import ir
+from constrain.grammars.analysis import parts_of
+from constrain.grammars.regular import Concatenation, Intersection, Literal, Ranges, Regular, Repetition, Symbols
+
+__all__ = ["with_own_names"]
+
+
+class _Named:
+    """The rules of a grammar with gaps that depend on a name; those in `bound` have a new one."""
+
+    def __init__(self, rules: Mapping[str, ir.Expression], blanks: Ranges, again: str, bound: set[str]) -> None:
+        self.rules, self._again = rules, again
+        self._blank = Symbols(blanks)
+        self.blanks = bytes(byte for low, high in blanks for byte in range(low, high + 1))
+        self._dependent = {name for name, rule in rules.items() if again in _terminals(rule)}
+        size = -1
+        while size != len(self._dependent):
+            size = len(self._dependent)
+            others = rules.keys() - self._dependent - bound
+            self._dependent |= {name for name in others if not self._dependent.isdisjoint(_references(rules[name]))}
+
+    def made(self, node: ir.Expression, name: bytes) -> ir.Expression:
+        """An expression in which the name stands again."""
+        match node:
+            case ir.Terminal(regular, self._again):
+                return replace(node, regular=self._spelled(regular, name))
+            case ir.Reference(rule) if rule in self._dependent:
+                return ir.Late(_Rule(self, rule, name))
+            case ir.Sequence(parts):
+                return ir.Sequence(tuple(self.made(part, name) for part in parts))
+            case ir.Alternation(parts):
+                return ir.Alternation(tuple(self.made(part, name) for part in parts))
+            case ir.Repeat(part, minimum, maximum):
+                return ir.Repeat(self.made(part, name), minimum, maximum)
+        return node
+
+    def _spelled(self, regular: Regular, name: bytes) -> Regular:
+        """The texts of a terminal that are blanks and the name; most are blanks and any name, and need no automaton."""
+        match regular:
+            case Concatenation((*before, last)):
+                return Concatenation((*before, self._spelled(last, name)))
+            case Intersection():
+                return Literal(name)
+        return Intersection((regular, Concatenation((Repetition(self._blank, 0, None), Literal(name)))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A rule with a name."""
+
+    named: _Named
+    rule: str
+    name: bytes
+
+    def expression(self) -> ir.Expression:
+        """The right-hand side."""
+        return self.named.made(self.named.rules[self.rule], self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _After:
+    """What follows a name."""
+
+    named: _Named
+    rule: str
+
+    def __call__(self, text: bytes, /) -> ir.Expression:
+        return ir.Late(_Rule(self.named, self.rule, text.lstrip(self.named.blanks)))
+
+
+def with_own_names(grammar: ir.Grammar, blanks: Ranges, *, named: str, body: str, again: str) -> ir.Grammar:
+    """The grammar, one that `with_gaps` has made, in which a name stands again in what follows it.
+
+    blanks  the bytes that may stand before each lexeme
+    named   the terminal of names; it stands in rules of its own, before a reference to `body`
+    body    the rule that depends on the name.  Its first terminals do not, and it is not empty
+    again   the terminal that is the name again; names that it is not do not stand at `named` either
+    """
+    bound = {rule for rule, expression in grammar.rules.items() if named in _terminals(expression)}
+    after = _After(_Named(grammar.rules, blanks, again, bound), body)
+    rules = dict(grammar.rules)
+    for rule in bound:
+        (terminal,) = (node for node in _nodes(rules[rule]) if isinstance(node, ir.Terminal))
+        rules[rule] = ir.Binding(terminal, after, ir.Reference(body), settled=True)
+    return replace(grammar, rules=rules)
+
+
+def _nodes(node: ir.Expression) -> Iterator[ir.Expression]:
+    yield node
+    for part in parts_of(node):
+        yield from _nodes(part)
+
+
+def _terminals(node: ir.Expression) -> set[str]:
+    return {part.name for part in _nodes(node) if isinstance(part, ir.Terminal)}
+
+
+def _references(node: ir.Expression) -> set[str]:
+    return {part.name for part in _nodes(node) if isinstance(part, ir.Reference)}
