@@ -224,6 +224,15 @@ making: Final = threading.RLock()
 """Held while a rule is made on demand, or what follows a text: constraints share what front-ends keep for that."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a front-end was asked for, see `recipes`: a text, and options."""
+
+    front_end: str
+    asked_for: str
+    options: Mapping[str, object]
+
+
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Grammar:
     """A language.
@@ -239,6 +248,7 @@ class Grammar:
     key            what identifies the grammar, for caches; "" when it is not to be cached
     positions      where rules were defined, for messages
     relaxed        what the grammar's author asked for that it does not enforce
+    recipe         how its front-end makes it again; None when nothing says so
     """
 
     start: str
@@ -250,6 +260,7 @@ class Grammar:
     source: str = ""
     positions: Mapping[str, Position] = field(default_factory=dict)
     relaxed: tuple[Relaxation, ...] = ()
+    recipe: Recipe | None = None
 
     def rule(self, name: str) -> Expression:
         """The right-hand side of a rule."""

@@ -5,7 +5,8 @@ its fields.  A node names its parts by their numbers, so depth costs no recursio
 Rules are decoded when they are first asked for, if they were made on demand before.
 
 How a field is written follows from its annotated type alone; a class with a field of another type is refused when
-this module is loaded, not when somebody saves a grammar.  Bindings, which hold functions, are no data.
+this module is loaded, not when somebody saves a grammar.  Bindings hold functions, which are no data: a grammar with
+them is written as its recipe.
 """
 
 import json
@@ -17,6 +18,7 @@ from typing import Any
 from constrain.grammars import ir, regular
 from constrain.grammars.analysis import parts_of, references_of
 from constrain.grammars.errors import CacheError, GrammarError, ResourceLimitError
+from constrain.grammars.recipes import follow, written
 
 __all__ = ["from_data", "to_data"]
 
@@ -226,9 +228,15 @@ def to_data(grammar: ir.Grammar, max_size: int) -> dict[str, Data]:
     """A grammar as dictionaries, lists, texts, numbers and truth values.
 
     Rules that are made on demand are all made, up to `max_size` nodes; beyond that, ResourceLimitError is raised.
+    Where names are bound, it is the grammar's recipe that is written; GrammarError is raised when it has none.
     """
     writer = _Writer()
-    rules = {name: writer.number(rule) for name, rule in _all_rules(grammar, max_size).items()}
+    try:
+        rules = {name: writer.number(rule) for name, rule in _all_rules(grammar, max_size).items()}
+    except GrammarError:
+        if grammar.recipe is None:
+            raise
+        return {"recipe": written(grammar.recipe)}
     return {
         "start": grammar.start,
         "rules": rules,
@@ -322,6 +330,8 @@ def from_data(data: Mapping[str, Data]) -> ir.Grammar:
     Where rules were made on demand, they are decoded on demand, and CacheError may be raised as late as then.
     """
     try:
+        if "recipe" in data:
+            return follow(data["recipe"])
         names = _instance(data["rules"], dict)
         reader = _Reader(_instance(data["nodes"], list), names)
         on_demand = _instance(data["on_demand"], bool)

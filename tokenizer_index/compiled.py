@@ -112,8 +112,11 @@ class CompiledConstraint:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the constraint to a file that `load` reads; a file that is there is replaced at once.
 
-        Rules that are made on demand are all made.  Raises ResourceLimitError when they are more than
-        `Limits.max_grammar` allows, OSError when the file cannot be written.
+        Rules that are made on demand are all made.  A grammar that binds names (an open tag, distinct items) is written
+        as what its front-end was asked for, and is loaded by the same version of this package only.
+
+        Raises ResourceLimitError when rules are more than `Limits.max_grammar` allows, GrammarError when names are
+        bound in a part of what was put together by hand, OSError when the file cannot be written.
         """
         grammar = self.grammar
         with self._states.engine.lock:

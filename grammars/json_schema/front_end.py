@@ -22,6 +22,9 @@ from constrain.grammars.json_schema.whitespace import whitespace_of
 __all__ = ["json_schema", "parsed"]
 
 
+_OPTIONS = "property_order", "whitespace", "escapes", "exponents", "formats", "lenient", "draft"
+
+
 def json_schema(
     schema: Any,
     *,
@@ -56,7 +59,7 @@ def json_schema(
         if escapes not in ("any", "needed"):
             raise ValueError('escapes is "any" or "needed"')
         text, named = _text_of(schema), draft_named(draft)
-        words = property_order, whitespace, escapes, exponents, formats, lenient, named.name
+        words = property_order, whitespace, escapes, exponents, formats, lenient, named.uri
         key = "" if registry is not None else f"json_schema {words!r} {text}"
         known = _known.get(key)
         if known is not None:
@@ -65,7 +68,15 @@ def json_schema(
         printer, start, relaxed = _printer(
             text, _document(text), options, draft=named, formats=formats, lenient=lenient, registry=registry
         )
-        grammar = ir.Grammar(f"r{start}", {}, make_rule=printer.rule, key=key, source=text, relaxed=relaxed)
+        grammar = ir.Grammar(
+            f"r{start}",
+            {},
+            make_rule=printer.rule,
+            key=key,
+            source=text,
+            relaxed=relaxed,
+            recipe=ir.Recipe("json_schema", text, dict(zip(_OPTIONS, words, strict=True))) if key else None,
+        )
         return _known.setdefault(key, grammar) if key else grammar
     finally:
         let_collection_go()

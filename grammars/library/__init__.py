@@ -76,7 +76,14 @@ def grammar(name: str, **options: Any) -> ir.Grammar:
 def _made(name: str, options: tuple[tuple[str, Hashable], ...]) -> ir.Grammar:
     arguments = {option: dict(value.pairs) if isinstance(value, _Table) else value for option, value in options}
     made = _LIBRARY[name](**arguments)
-    return replace(made, key=repr(("library", name, options)))
+    return replace(made, key=repr(("library", name, options)), recipe=ir.Recipe("library", name, arguments))
+
+
+def grammar_again(name: str, /, **options: Any) -> ir.Grammar:
+    """`grammar`, for a recipe, which names no database."""
+    if not isinstance(options.get("tables") or {}, Mapping):
+        raise GrammarError("the tables of a recipe are a mapping")
+    return grammar(name, **options)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from constrain.grammars import ir
+from constrain.grammars.composition import concatenation
 from constrain.grammars.ebnf import ebnf
-from constrain.grammars.errors import CacheError
+from constrain.grammars.errors import CacheError, GrammarError
 from constrain.grammars.json_schema import json_schema
 from constrain.grammars.lark_syntax import lark
+from constrain.grammars.library import grammar
 from constrain.grammars.regex import regex
 from constrain.tokenizer_index import saving
 from constrain.tokenizer_index.compiled import CompiledConstraint, compile_grammar
@@ -57,6 +59,11 @@ _GRAMMARS: dict[str, Callable[[], ir.Grammar]] = {
     "schema": lambda: json_schema(_SCHEMA),
     "schema in any order": lambda: json_schema(_SCHEMA, property_order="any", whitespace="compact"),
     "any JSON": lambda: json_schema(True),
+    "bound tags": lambda: grammar("xml"),
+    "bound variables": lambda: grammar("fol", notation="ascii", predicates={"P": 1}, variables=["x"], closed=True),
+    "bound items": lambda: json_schema(
+        {"items": {"type": "array", "items": {"type": "integer"}}, "uniqueItems": True}, draft=7, whitespace="compact"
+    ),
 }
 
 
@@ -88,6 +95,21 @@ def test_masks_are_the_same(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     for seed in range(4):
         _walk(compiled, loaded, seed)
+
+
+def test_what_was_bound_is_made_by_the_same_code_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a grammar is saved as its name and options."""
+    compile_grammar(grammar("xml", tags=["a"]), _INDEX).save(tmp_path / "saved")
+    monkeypatch.setattr("constrain.grammars.recipes.code_digest", lambda: "another")
+    with pytest.raises(CacheError, match="other code"):
+        CompiledConstraint.load(tmp_path / "saved", _INDEX)
+
+
+def test_what_is_bound_in_a_part_cannot_be_saved(tmp_path: Path) -> None:
+    """What a grammar was put together from is not known."""
+    with pytest.raises(GrammarError, match="Binding cannot be saved"):
+        compile_grammar(concatenation("<", grammar("xml")), _INDEX).save(tmp_path / "saved")
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_front_end_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
