@@ -4,11 +4,12 @@ No context-free grammar says so of names that are not known beforehand.  So the 
 rules behind it in which it stands again are made for each name that a text has; all others are shared.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from constrain.grammars import ir
-from constrain.grammars.analysis import parts_of
+from constrain.grammars.analysis import references_of
+from constrain.grammars.composition.expressions import postorder, rewritten
 from constrain.grammars.regular import Concatenation, Intersection, Literal, Ranges, Regular, Repetition, Symbols
 
 __all__ = ["with_own_names"]
@@ -26,22 +27,20 @@ class _Named:
         while size != len(self._dependent):
             size = len(self._dependent)
             others = rules.keys() - self._dependent - bound
-            self._dependent |= {name for name in others if not self._dependent.isdisjoint(_references(rules[name]))}
+            self._dependent |= {name for name in others if not self._dependent.isdisjoint(references_of(rules[name]))}
 
-    def made(self, node: ir.Expression, name: bytes) -> ir.Expression:
+    def made(self, expression: ir.Expression, name: bytes) -> ir.Expression:
         """An expression in which the name stands again."""
-        match node:
-            case ir.Terminal(regular, self._again):
-                return replace(node, regular=self._spelled(regular, name))
-            case ir.Reference(rule) if rule in self._dependent:
-                return ir.Late(_Rule(self, rule, name))
-            case ir.Sequence(parts):
-                return ir.Sequence(tuple(self.made(part, name) for part in parts))
-            case ir.Alternation(parts):
-                return ir.Alternation(tuple(self.made(part, name) for part in parts))
-            case ir.Repeat(part, minimum, maximum):
-                return ir.Repeat(self.made(part, name), minimum, maximum)
-        return node
+
+        def changed(node: ir.Expression) -> ir.Expression:
+            match node:
+                case ir.Terminal(regular, self._again):
+                    return replace(node, regular=self._spelled(regular, name))
+                case ir.Reference(rule) if rule in self._dependent:
+                    return ir.Late(_Rule(self, rule, name))
+            return node
+
+        return rewritten(expression, changed)
 
     def _spelled(self, regular: Regular, name: bytes) -> Regular:
         """The texts of a terminal that are blanks and the name; most are blanks and any name, and need no automaton."""
@@ -89,20 +88,10 @@ def with_own_names(grammar: ir.Grammar, blanks: Ranges, *, named: str, body: str
     after = _After(_Named(grammar.rules, blanks, again, bound), body)
     rules = dict(grammar.rules)
     for rule in bound:
-        (terminal,) = (node for node in _nodes(rules[rule]) if isinstance(node, ir.Terminal))
+        (terminal,) = (node for node in postorder(rules[rule]) if isinstance(node, ir.Terminal))
         rules[rule] = ir.Binding(terminal, after, ir.Reference(body), settled=True)
     return replace(grammar, rules=rules)
 
 
-def _nodes(node: ir.Expression) -> Iterator[ir.Expression]:
-    yield node
-    for part in parts_of(node):
-        yield from _nodes(part)
-
-
-def _terminals(node: ir.Expression) -> set[str]:
-    return {part.name for part in _nodes(node) if isinstance(part, ir.Terminal)}
-
-
-def _references(node: ir.Expression) -> set[str]:
-    return {part.name for part in _nodes(node) if isinstance(part, ir.Reference)}
+def _terminals(expression: ir.Expression) -> set[str]:
+    return {node.name for node in postorder(expression) if isinstance(node, ir.Terminal)}
