@@ -400,7 +400,8 @@ def measure(name: str, tokenizer: Any, parts: Sequence[str], quick: bool, second
         )
         figures["walks"] = walks(within(seconds, drawn), language.reads)
     if texts and tokenizer is not None and {"masks", "speed"}.intersection(parts):
-        compiled = constrain.compile(constrain.grammar(grammar, **in_tokens), index)
+        read_singly = constrain.Limits(max_memory=4 << 30)  # every token leads to a state of its own
+        compiled = constrain.compile(constrain.grammar(grammar, **in_tokens), index, limits=read_singly)
         allowed = [pair for pair in chosen(texts, 10 if quick else 60, 20_000) if compiled.accepts(pair[1])]
         if "masks" in parts:
             figures["masks"] = exactness(compiled, allowed, 20 if quick else 500, seconds)

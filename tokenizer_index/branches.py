@@ -31,7 +31,7 @@ from constrain.grammars.automata.store import OK, STATUS, argument, at, cut, hei
 from constrain.tokenizer_index.reach import FAR, reach_of
 from constrain.tokenizer_index.view import DEPTH
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 _LARGE_CLASS = 20
 

@@ -69,7 +69,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 INNER, READ, KNOWN = 0, 1, 2  # fields of the parameter
 

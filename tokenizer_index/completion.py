@@ -85,7 +85,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 # Memo cells of a configuration.
 LEFT_FOR_SURE = MEMO_A  # length of its completion, when that has been found

@@ -54,7 +54,7 @@ from constrain.tokenizer_index.tables import (
     state_cell,
 )
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 
 @inner

@@ -56,7 +56,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 # Descriptor of an object; its states lie one after the other: FIRST_KEY, NEXT_KEY, AFTER_VALUE, then COLON and
 # VALUE of each key and of each class of other keys.

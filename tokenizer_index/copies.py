@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from constrain.grammars.automata._jit import kernel, memory_at
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 
 @kernel

@@ -70,7 +70,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 LEFT = CONFIGURATION + 1  # LEFT [state, parameter]; what is left of the rule from there on is its MEMO_A
 

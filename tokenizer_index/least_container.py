@@ -72,7 +72,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 
 @inner

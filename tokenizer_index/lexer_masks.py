@@ -45,7 +45,7 @@ from constrain.tokenizer_index.walks import begins_with, first_bytes_of, walk
 
 __all__ = ["add_lexer_rows"]
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 
 @inner
@@ -169,9 +169,10 @@ def _add_lexer_row(m: Memory, parser: int, record: int, view: Memory, mask: Memo
     tokens = node + SUFFIX_WIDTH * m[record + 4]
     _add_inside(m, inside, m[record + 3], view, mask)
     while node < tokens and m[STATUS] == OK:
-        after = _after_group(m, parser, groups + 2 * m[node])
-        if after > 0:
-            _add_group(m, after, node, tokens, mask)
+        if m[node + 1] > 1 or m[node + 4] > 0:  # else the guard forbids all that follows
+            after = _after_group(m, parser, groups + 2 * m[node])
+            if after > 0:
+                _add_group(m, after, node, tokens, mask)
         node += SUFFIX_WIDTH * m[node + 1]
     for i in range(wide, inside, 2):
         after = _after_group(m, parser, groups + 2 * m[i])

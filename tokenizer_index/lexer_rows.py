@@ -27,11 +27,12 @@ from constrain.tokenizer_index.configurations import guard_after
 from constrain.tokenizer_index.lexer import ends_of, lexer_step, rest_of, union_of_members
 from constrain.tokenizer_index.suffix_tries import add_node, child_of, flatten_suffixes, link_tokens, with_root
 from constrain.tokenizer_index.tables import append_cells
-from constrain.tokenizer_index.view import DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH, TRIE, TRIE_SIZE, WORDS, set_all
+from constrain.tokenizer_index.trie import BEYOND_ASCII
+from constrain.tokenizer_index.view import BELOW, DEPTH, NODE_WIDTH, SAME, SUFFIX_WIDTH, TRIE, TRIE_SIZE, WORDS, set_all
 
 __all__ = ["load_lexer_row"]
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
 
@@ -51,7 +52,7 @@ def _place(pairs: Numbers, count: int, first: int, second: int) -> int:
 def _with_room(pairs: Numbers, count: int) -> Numbers:
     if count < len(pairs):
         return pairs
-    grown = np.empty((2 * count, 2), np.int64)
+    grown = np.zeros((2 * count, pairs.shape[1]), np.int64)
     grown[:count] = pairs
     return grown
 
@@ -65,21 +66,52 @@ def _moves_with_room(moves: Cells, count: int) -> Cells:
     return grown
 
 
+@inner
+def _forbid(m: Memory, groups: Numbers, group: int, forbidden: Numbers) -> None:
+    """Write the symbols of ASCII, as two words of bits, that the guard of a new group forbids at once."""
+    guard = groups[group, 1]
+    for other in range(group):
+        if groups[other, 1] == guard:
+            forbidden[group] = forbidden[other]
+            return
+    for symbol in range(BEYOND_ASCII if guard != 0 else 0):
+        if guard_after(m, guard, symbol) < 0:
+            forbidden[group, symbol >> 6] |= int64(1) << (symbol & 63)
+
+
+@inner
+def _note_loop(loops: Numbers, pair: int, symbol: int, group: int) -> None:
+    """Note that a symbol leads from a pair back to it, if it ends the same group as those noted before."""
+    if symbol < BEYOND_ASCII and (loops[pair, 2] == 0 or loops[pair, 2] == group + 2):
+        loops[pair, symbol >> 6] |= int64(1) << (symbol & 63)
+        loops[pair, 2] = group + 2
+
+
+@inner
+def _lies_in(below: Memory, node: int, symbols: Numbers, row: int) -> bool:
+    """Whether all symbols below a trie node belong to a set."""
+    return bool(below[2 * node] & ~symbols[row, 0] == 0 and below[2 * node + 1] & ~symbols[row, 1] == 0)
+
+
 @kernel
 def _walk_lexer(address: int, table: int, row: int, bits: int, exits: Cells) -> tuple[int, Numbers, Numbers]:
     """Write the tokens that stay inside the lexeme, and the exits: trie node, group, whether tokens stay there.
 
     The number of exits, the pairs that tokens lead to, and the groups.  Pairs are numbered as they are met, so that a
-    step that was taken before is one look into a table.
+    step that was taken before is one look into a table.  Most of the vocabulary lies below nodes where a name goes on
+    with letters: there, all symbols lead back to the pair, and the guard lets none follow the end of a lexeme, so that
+    the subtree is taken as a whole.
     """
     m, view = memory_at(address), words_at(table)
     m[WORK] = 0
-    trie, mask = memory_at(view[TRIE]), memory_at(bits)
+    trie, mask, below = memory_at(view[TRIE]), memory_at(bits), words_at(view[BELOW])
     for word in range(view[WORDS]):
         mask[word] = 0
     pairs, groups = np.empty((16, 2), np.int64), np.empty((16, 2), np.int64)
     pairs[0, 0], pairs[0, 1] = argument(m, row, 0), argument(m, row, 1)
     moves = np.full((16, 512), _UNKNOWN, np.int32)  # by symbol, the pair after it, and from 256 on, the group
+    forbidden = np.zeros((16, 2), np.int64)  # by group
+    loops = np.zeros((16, 3), np.int64)  # by pair, symbols that lead back to it, and the group that they end, plus two
     path = np.zeros(view[DEPTH] + 1, np.int64)
     count, group_count, exit_count = 1, 0, 0
     root = argument(m, row, 2)
@@ -98,25 +130,36 @@ def _walk_lexer(address: int, table: int, row: int, bits: int, exits: Cells) -> 
                 rest = rest_of(m, reached)
                 if rest > 0:
                     inside = _place(pairs, count, rest, after)
-                    pairs, moves = _with_room(pairs, count), _moves_with_room(moves, count)
+                    pairs, loops = _with_room(pairs, count), _with_room(loops, count)
+                    moves = _moves_with_room(moves, count)
                     pairs[inside, 0], pairs[inside, 1] = rest, after
                     count = max(count, inside + 1)
                 if ends_of(m, reached) > 0:
                     if rest > 0:
                         after = union_of(m, after, union_of_members(m, rest))
                     group = _place(groups, group_count, ends_of(m, reached), after)
-                    groups = _with_room(groups, group_count)
-                    groups[group, 0], groups[group, 1] = ends_of(m, reached), after
-                    group_count = max(group_count, group + 1)
+                    if group == group_count:
+                        groups, forbidden = _with_room(groups, group_count), _with_room(forbidden, group_count)
+                        groups[group, 0], groups[group, 1] = ends_of(m, reached), after
+                        _forbid(m, groups, group, forbidden)
+                        group_count += 1
             if symbol < 256:
                 moves[here, symbol], moves[here, 256 + symbol] = inside, group
-        if group >= 0 and (size > 1 or inside < 0):
+            if inside == here:
+                _note_loop(loops, here, symbol, group)
+        if group >= 0 and (inside < 0 or not _lies_in(below, i, forbidden, group)):
             exits[exit_count, 0], exits[exit_count, 1], exits[exit_count, 2] = i, group, inside >= 0
             exit_count += 1
         if inside < 0:
             i += size
             continue
         set_all(mask, view, trie[NODE_WIDTH * i + 3])
+        loop = loops[inside, 2] - 2
+        if size > 1 and _lies_in(below, i, loops, inside) and (loop < 0 or _lies_in(below, i, forbidden, loop)):
+            for j in range(i + 1, i + size):
+                set_all(mask, view, trie[NODE_WIDTH * j + 3])
+            i += size
+            continue
         path[depth] = inside
         i += 1
     return exit_count, pairs[:count].copy(), groups[:group_count].copy()
@@ -233,8 +276,9 @@ def load_lexer_row(arena: Arena, table: Cells, row: int) -> None:
     nodes, size, chain, links, wide, wide_count = arena.run(_merge_exits, address, exits[:count], groups)
     suffixes, tokens = np.empty((max(size - 1, 1), SUFFIX_WIDTH), np.int32), np.empty(links, np.int32)
     flatten_suffixes(nodes, size, chain, suffixes, tokens)
-    listed = np.flatnonzero(np.unpackbits(bits.view(np.uint8), bitorder="little")).astype(np.int32)
-    inside = listed if len(listed) < len(bits) else bits
+    inside = bits
+    if np.bitwise_count(bits.view(np.uint32)).sum() < len(bits):
+        inside = np.flatnonzero(np.unpackbits(bits.view(np.uint8), bitorder="little").view(bool)).astype(np.int32)
     numbers = [len(pairs), len(groups), wide_count, len(inside), size - 1]
     parts = (pairs.ravel(), groups.ravel(), wide[:wide_count].ravel(), inside, suffixes[: size - 1].ravel(), tokens)
     record = arena.run(append_cells, np.concatenate((numbers, *parts)).astype(np.int32))

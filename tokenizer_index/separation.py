@@ -40,7 +40,7 @@ from constrain.tokenizer_index.tables import TERMINAL_NODE, terminal_cell
 
 __all__ = ["is_separable"]
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 _MAX_STATES = 5_000
 

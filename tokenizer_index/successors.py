@@ -5,7 +5,7 @@ from constrain.grammars.automata.store import OK, STATUS, at, cut, height, push
 from constrain.tokenizer_index.configurations import config_step
 from constrain.tokenizer_index.view import NODE_WIDTH, SAME, TRIE
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 
 @kernel

@@ -9,7 +9,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 
 @inner

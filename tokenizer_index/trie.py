@@ -14,7 +14,7 @@ from constrain.grammars.automata._jit import Cells, int64, kernel, memory_at
 
 __all__ = ["SPECIAL", "build_trie", "heights_of", "list_children", "symbols_below", "token_symbols"]
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""

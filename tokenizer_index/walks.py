@@ -59,7 +59,7 @@ __all__ = [
     "walk",
 ]
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 _FEW = 8  # children that are tried one by one
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import inner, int64
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 Queue: TypeAlias = Any  # an array of int64
 

@@ -14,7 +14,7 @@ from constrain.grammars.automata.programs import program_of
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 __all__ = ["Language"]
 

@@ -69,7 +69,7 @@ from constrain.grammars.automata.store import (
     remember,
 )
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 RAW, WRITTEN = 0, 1
 SPECIAL = 1 << 24

@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "fc40218fff876abb"
+KERNELS = "649355c34522cdbe"
 
 
 @inner
