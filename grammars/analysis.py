@@ -18,13 +18,30 @@ from constrain.grammars.regular import Regular, Without
 __all__ = ["Diagnostic", "Facts", "analyse", "diagnostics", "parts_of", "references_of"]
 
 
+class TerminalFacts:
+    """Whether terminals match the empty string, and whether they match another one."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Regular, tuple[bool, bool]]] = {}  # by identity: expressions may be deep
+
+    def of(self, regular: Regular) -> tuple[bool, bool]:
+        """(nullable, reads)"""
+        if id(regular) not in self._known:
+            facts = told_by_structure(regular)
+            if facts is None:
+                facts = b"" in Language(regular), not Language(Without(regular, (b"",))).is_empty()
+            self._known[id(regular)] = (regular, facts)
+        return self._known[id(regular)][1]
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The rules reachable from the start, those that are nullable, and those that read something."""
+    """The rules reachable from the start, those that are nullable, those that read something; what terminals do."""
 
     reachable: frozenset[str]
     nullable: frozenset[str]
     reads: frozenset[str]
+    terminals: TerminalFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +83,6 @@ def _postorder(expression: ir.Expression) -> list[ir.Expression]:
 def references_of(expression: ir.Expression) -> Iterable[str]:
     """Names of the rules that an expression refers to."""
     return (node.name for node in _postorder(expression) if isinstance(node, ir.Reference))
-
-
-class TerminalFacts:
-    """Whether terminals match the empty string, and whether they match another one."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Regular, tuple[bool, bool]]] = {}  # by identity: expressions may be deep
-
-    def of(self, regular: Regular) -> tuple[bool, bool]:
-        """(nullable, reads)"""
-        if id(regular) not in self._known:
-            facts = told_by_structure(regular)
-            if facts is None:
-                facts = b"" in Language(regular), not Language(Without(regular, (b"",))).is_empty()
-            self._known[id(regular)] = (regular, facts)
-        return self._known[id(regular)][1]
 
 
 _Step = tuple[str, Any, tuple[int, ...]]
@@ -183,7 +184,7 @@ def analyse(grammar: ir.Grammar) -> Facts:
             pending.extend(fresh)
     if grammar.start not in nullable and grammar.start not in reads:
         raise UnsatisfiableConstraintError(f"no text matches the start rule {grammar.start!r}")
-    return Facts(frozenset(orders), frozenset(nullable), frozenset(reads))
+    return Facts(frozenset(orders), frozenset(nullable), frozenset(reads), terminals)
 
 
 def diagnostics(grammar: ir.Grammar) -> list[Diagnostic]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from constrain.grammars import ir
-from constrain.grammars.analysis import Facts, TerminalFacts, parts_of
+from constrain.grammars.analysis import Facts, parts_of
 from constrain.grammars.automata.arena import Arena
 from constrain.grammars.automata.json_text import ANY_ESCAPE, NEEDED_ESCAPES
 from constrain.grammars.automata.loading import run_program, symbol_node, trie_of
@@ -60,7 +60,6 @@ class Loader:
         self._reading: dict[int, int] = {}
         self._nodes: dict[int, int] = {}
         self._kept: list[object] = []  # keeps what is known by identity alive
-        self._terminal_facts = TerminalFacts()
         fixed = np.zeros((4, tables.WIDTH), np.int32)
         fixed[tables.END, tables.STATE_FINAL] = 1
         self.may_be_empty = facts is not None and grammar.start in facts.nullable
@@ -176,7 +175,7 @@ class Loader:
     def _label(self, node: ir.Expression) -> tuple[Label | None, bool]:
         match node:
             case ir.Terminal(regular):
-                nullable, reads = self._terminal_facts.of(regular) if self._facts else (False, True)
+                nullable, reads = self._facts.terminals.of(regular) if self._facts else (False, True)
                 return ((TERMINAL, self._reading_terminal(node, nullable)) if reads else None), nullable
             case ir.SpecialToken(token):
                 return (TERMINAL, self._special_terminal(token)), False

@@ -48,4 +48,31 @@ def test_edges() -> None:
         regular.Without(regular.Epsilon(), (b"",)),
     ):
         assert told_by_structure(expression) == _decided(expression)
-    assert told_by_structure(regular.Complement(a)) is None
+    assert told_by_structure(regular.Complement(regular.Repetition(a, 0, None))) is None
+
+
+def test_names_but_keywords() -> None:
+    """All but finitely many strings of something endless are told; of something finite they are not."""
+    letter, words = regular.Symbols(((97, 122),)), regular.Words((b"if", b"", b"else"))
+    names = regular.Repetition(letter, 0, None)
+    keywords = regular.Complement(words)
+    for expression in (
+        keywords,
+        regular.Intersection((names, keywords)),
+        regular.Intersection((keywords, names, regular.Complement(letter))),
+        regular.Intersection((keywords, regular.Complement(letter))),
+        regular.Intersection((keywords, regular.Epsilon())),
+        regular.Without(names, (b"", b"a")),
+        regular.Concatenation((letter, regular.Intersection((names, keywords)))),
+    ):
+        told = told_by_structure(expression)
+        assert told is not None
+        assert told == _decided(expression)
+    once = regular.Automaton((((97, 98, 1), (99, 99, 2)), ((97, 97, 2),), ()), (True, False, True))
+    again = regular.Automaton((((97, 97, 1),), ((97, 97, 2),), ((98, 98, 1),)), (False, True, False))
+    loop = regular.Automaton((((97, 97, 0),),), (True,))
+    for expression in (once, again, loop, *(regular.Intersection((part, keywords)) for part in (again, loop))):
+        assert told_by_structure(expression) == _decided(expression)
+    assert told_by_structure(regular.Intersection((once, keywords))) is None
+    assert told_by_structure(regular.Intersection((words, keywords))) is None
+    assert told_by_structure(regular.Intersection((names, names))) is None
