@@ -31,7 +31,7 @@ from constrain.grammars.automata.store import OK, STATUS, argument, at, cut, hei
 from constrain.tokenizer_index.reach import FAR, reach_of
 from constrain.tokenizer_index.view import DEPTH
 
-KERNELS = "649355c34522cdbe"
+KERNELS = "e6071906e65af783"
 
 _LARGE_CLASS = 20
 

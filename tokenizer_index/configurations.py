@@ -54,7 +54,7 @@ from constrain.tokenizer_index.tables import (
     state_cell,
 )
 
-KERNELS = "649355c34522cdbe"
+KERNELS = "e6071906e65af783"
 
 
 @inner

@@ -40,7 +40,7 @@ from constrain.tokenizer_index.tables import TERMINAL_NODE, terminal_cell
 
 __all__ = ["is_separable"]
 
-KERNELS = "649355c34522cdbe"
+KERNELS = "e6071906e65af783"
 
 _MAX_STATES = 5_000
 
@@ -124,7 +124,11 @@ class _Proof:
         self._buffer = np.empty(1 << 14, np.int32)
         self._start = int(arena.run(_await, np.array(terminals, np.int32)))
         self._known: dict[tuple[int, int], bool] = {}
-        self._separators = [(symbol, self._guard(lexer)) for symbol, lexer in self._one_symbol_lexemes(ignored)]
+        self._separated: dict[int, set[int]] = {}  # by guard
+        self._separators: list[tuple[int, set[int]]] = []  # symbols, and what may follow each
+        for symbol, lexer in self._one_symbol_lexemes(ignored):
+            guard = self._guard(lexer)
+            self._separators.append((symbol, {terminal for terminal in terminals if self._escapes(guard, terminal)}))
 
     def _numbers(self, kernel: Any, lexer: int) -> list[int]:
         count = self._arena.run(kernel, lexer, self._buffer)
@@ -143,14 +147,22 @@ class _Proof:
                 found.append((symbol, lexer))
         return found
 
-    def _can_follow(self, guard: int, terminal: int) -> bool:
+    def _escapes(self, guard: int, terminal: int) -> bool:
         key = guard, terminal
         if key not in self._known:
-            self._known[key] = bool(self._arena.run(_escapes, guard, terminal)) or any(
-                self._arena.run(_forbids, guard, symbol) and self._arena.run(_escapes, after, terminal)
-                for symbol, after in self._separators
-            )
+            self._known[key] = bool(self._arena.run(_escapes, guard, terminal))
         return self._known[key]
+
+    def _behind_separators(self, guard: int) -> set[int]:
+        """The terminals that can stand behind a separator with which `guard` cannot go on; behind a space, most."""
+        if guard not in self._separated:
+            found = (after for symbol, after in self._separators if self._arena.run(_forbids, guard, symbol))
+            self._separated[guard] = set().union(*found)
+        return self._separated[guard]
+
+    def _can_follow(self, guard: int, terminals: set[int]) -> bool:
+        """Whether each of the terminals can."""
+        return all(self._escapes(guard, terminal) for terminal in terminals - self._behind_separators(guard))
 
     def holds(self, after: Mapping[int, set[int]]) -> bool:
         """Whether every terminal can be told from those that may follow it."""
@@ -161,7 +173,7 @@ class _Proof:
             if ended:
                 guard = self._guard(lexer)
                 wanted = set().union(*(after.get(terminal, set()) for terminal in ended))
-                if guard != EMPTY and not all(self._can_follow(guard, terminal) for terminal in wanted):
+                if guard != EMPTY and not self._can_follow(guard, wanted):
                     return False
             for successor in self._numbers(_successors, lexer):
                 if successor not in seen:

@@ -47,7 +47,7 @@ from constrain.tokenizer_index.view import (
 
 __all__ = ["BUDGET", "SMALL", "UNLIMITED", "collect", "doubled", "push_tokens"]
 
-KERNELS = "649355c34522cdbe"
+KERNELS = "e6071906e65af783"
 
 SMALL = 0  # the form of the record: number of tokens, tokens…, number of exits, (trie node, payload)…
 

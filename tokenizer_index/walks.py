@@ -59,7 +59,7 @@ __all__ = [
     "walk",
 ]
 
-KERNELS = "649355c34522cdbe"
+KERNELS = "e6071906e65af783"
 
 _FEW = 8  # children that are tried one by one
 

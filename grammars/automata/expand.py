@@ -56,7 +56,7 @@ from constrain.grammars.automata.store import (
     store_stack,
 )
 
-KERNELS = "649355c34522cdbe"
+KERNELS = "e6071906e65af783"
 
 # These build on this module.
 _json_transitions = linked("json_transitions", 1)

@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "649355c34522cdbe"
+KERNELS = "e6071906e65af783"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

@@ -69,7 +69,7 @@ from constrain.grammars.automata.store import (
     remember,
 )
 
-KERNELS = "649355c34522cdbe"
+KERNELS = "e6071906e65af783"
 
 RAW, WRITTEN = 0, 1
 SPECIAL = 1 << 24

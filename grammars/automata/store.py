@@ -26,7 +26,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "649355c34522cdbe"
+KERNELS = "e6071906e65af783"
 
 # Header cells.
 FREE = 0  # first unused cell

@@ -22,7 +22,7 @@ from constrain.grammars.automata.store import (
     vector_of,
 )
 
-KERNELS = "649355c34522cdbe"
+KERNELS = "e6071906e65af783"
 
 
 @inner
