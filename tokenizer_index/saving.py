@@ -9,7 +9,8 @@ What a file holds is data and is never run: the bytes below, integers in the ord
     …    JSON in ASCII: the grammar (see `grammars.serialise`) and the limits
 
 Automata are not stored: they are made as texts need them, and the large rows that all grammars share are kept beside
-the index.  Loading needs no front-end and decodes rules that were made on demand only when a text comes to them.
+the index.  Loading needs no front-end and decodes rules that were made on demand only when a text comes to them; but a
+grammar that binds names is written as what its front-end was asked for, and made by it again (see `grammars.recipes`).
 """
 
 import contextlib
