@@ -31,7 +31,7 @@ from constrain.grammars.automata.store import OK, STATUS, argument, at, cut, hei
 from constrain.tokenizer_index.reach import FAR, reach_of
 from constrain.tokenizer_index.view import DEPTH
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 _LARGE_CLASS = 20
 

@@ -63,13 +63,11 @@ from constrain.grammars.automata.store import (
     recall,
     remember,
     set_memo,
-    sort_unique,
 )
-from constrain.tokenizer_index.configurations import ACCEPTING, config_step, flags_of
+from constrain.tokenizer_index.configurations import ACCEPTING, config_step, flags_of, push_next_symbols
 from constrain.tokenizer_index.containers import container_advance
 from constrain.tokenizer_index.least import set_length, state_length
 from constrain.tokenizer_index.least_container import names_matter
-from constrain.tokenizer_index.lexer import push_cuts
 from constrain.tokenizer_index.parser import CONFIGURATION, ENTRY, KEYED_TEXT, first_lexer, go_to, inner_ends
 from constrain.tokenizer_index.tables import (
     CAPTURE,
@@ -85,7 +83,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 # Memo cells of a configuration.
 LEFT_FOR_SURE = MEMO_A  # length of its completion, when that has been found
@@ -480,7 +478,7 @@ def _symbol_down(m: Memory, configuration: int) -> int:
 def _nearest(m: Memory, configuration: int) -> tuple[int, int]:
     """The symbol after which least seems to be left, and how much that is, with the symbol; -1 when there is none."""
     position = height(m)
-    _push_next_symbols(m, configuration)
+    push_next_symbols(m, configuration)
     best, least = -1, int64(UNREACHABLE) << _WEIGHT
     for i in range(position, height(m)):
         symbol = at(m, i)
@@ -524,21 +522,6 @@ def _descend(m: Memory, configuration: int) -> bool:
 
 
 @inner
-def _push_next_symbols(m: Memory, configuration: int) -> None:
-    """Put a symbol of each interval on which the configuration's successor does not change on the stack."""
-    position = height(m)
-    for i in range(0, length_of(m, configuration), 3):
-        guard = argument(m, configuration, i + 2)
-        push_cuts(m, _lexer_at(m, configuration, i))
-        if guard > 0:
-            start = transitions(m, guard)
-            for j in range(start, start + 3 * memo(m, guard, MEMO_B), 3):
-                push(m, m[j])
-                push(m, m[j + 1] + 1)
-    sort_unique(m, position)
-
-
-@inner
 def _search(m: Memory, configuration: int, budget: int, weight: int) -> bool:
     """Find the completion by a search, within `budget` configurations; bounds count `weight` times."""
     queue = offer(new_queue(256), configuration, 0, 0, -1, 0)
@@ -550,7 +533,7 @@ def _search(m: Memory, configuration: int, budget: int, weight: int) -> bool:
         if queue[ENTRIES] > budget:
             return False
         position = height(m)
-        _push_next_symbols(m, here)
+        push_next_symbols(m, here)
         for i in range(position, height(m)):
             symbol = at(m, i)
             after = config_step(m, here, symbol)

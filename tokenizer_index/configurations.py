@@ -11,10 +11,12 @@ forgotten (0).  This is maximal munch with unlimited look-ahead, as a filter on 
 """
 
 from constrain.grammars.automata._jit import Memory, inner, service
+from constrain.grammars.automata.expand import transitions
 from constrain.grammars.automata.liveness import step
 from constrain.grammars.automata.nodes import EMPTY, nullable, union_of
 from constrain.grammars.automata.store import (
     FLAGS,
+    MEMO_B,
     OK,
     OUT_OF_WORK,
     STATUS,
@@ -32,6 +34,7 @@ from constrain.grammars.automata.store import (
     recall,
     remember,
     set_memo,
+    sort_unique,
 )
 from constrain.tokenizer_index.lexer import ends_of, lexer_step, push_cuts, rest_of, union_of_members
 from constrain.tokenizer_index.parser import (
@@ -54,7 +57,7 @@ from constrain.tokenizer_index.tables import (
     state_cell,
 )
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 
 @inner
@@ -190,22 +193,37 @@ def _derive(m: Memory, configuration: int, symbol: int) -> int:
 
 
 @inner
-def _push_next(m: Memory, configuration: int) -> None:
-    """Put the configurations one symbol further on the stack, each with the stack position `parent` to be set."""
+def push_next_symbols(m: Memory, configuration: int) -> None:
+    """Put a symbol of each interval on which the configuration's successor does not change on the stack.
+
+    A guard may let one symbol through and not its neighbour, where the lexer state does the same with both.
+    """
+    position = height(m)
     for i in range(0, length_of(m, configuration), 3):
-        lexer = argument(m, configuration, i + 1)
+        lexer, guard = argument(m, configuration, i + 1), argument(m, configuration, i + 2)
         if lexer == 0:
             lexer = first_lexer(m, argument(m, configuration, i))
-        symbols = height(m)
         push_cuts(m, lexer)
-        # The symbols are replaced by what they lead to, from below.
-        kept = symbols
-        for j in range(symbols, height(m)):
-            after = _derive(m, configuration, at(m, j))
-            if after > 0:
-                put(m, kept, after)
-                kept += 1
-        cut(m, kept)
+        if guard > 0:
+            start = transitions(m, guard)
+            for j in range(start, start + 3 * memo(m, guard, MEMO_B), 3):
+                push(m, m[j])
+                push(m, m[j + 1] + 1)
+    sort_unique(m, position)
+
+
+@inner
+def _push_next(m: Memory, configuration: int) -> None:
+    """Put the configurations one symbol further on the stack."""
+    symbols = height(m)
+    push_next_symbols(m, configuration)
+    kept = symbols  # the symbols are replaced by what they lead to, from below
+    for i in range(symbols, height(m)):
+        after = _derive(m, configuration, at(m, i))
+        if after > 0:
+            put(m, kept, after)
+            kept += 1
+    cut(m, kept)
 
 
 @service

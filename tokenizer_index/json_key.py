@@ -4,7 +4,7 @@ from constrain.grammars.automata._jit import Memory, inner
 from constrain.grammars.automata.nodes import NO_TEXT
 from constrain.grammars.automata.store import argument, at, cut, height, push, put
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 _QUOTE, _BACKSLASH = 0x22, 0x5C
 

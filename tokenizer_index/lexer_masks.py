@@ -45,7 +45,7 @@ from constrain.tokenizer_index.walks import begins_with, first_bytes_of, walk
 
 __all__ = ["add_lexer_rows"]
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 
 @inner

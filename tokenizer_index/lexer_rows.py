@@ -32,7 +32,7 @@ from constrain.tokenizer_index.view import BELOW, DEPTH, NODE_WIDTH, SAME, SUFFI
 
 __all__ = ["load_lexer_row"]
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
 

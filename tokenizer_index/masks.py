@@ -51,7 +51,7 @@ from constrain.tokenizer_index.view import (
 )
 from constrain.tokenizer_index.walks import fail_for_lack, nothing_lacks, put_off, walk
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 # Result of `make_mask`, besides ACCEPTING.
 SOME_TOKEN, EVERY_TOKEN = 8, 16

@@ -74,7 +74,7 @@ from constrain.tokenizer_index.tables import (
     terminal_cell,
 )
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 SET, FRAME, OUTSIDE, PARAMETER, LEXER, ENDS, KEYED_TEXT, CONFIGURATION, LEXER_ROW, ROW = range(
     FIRST_FREE_KIND, FIRST_FREE_KIND + 10

@@ -8,7 +8,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Cells, int64, kernel
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 _MIX = 0x9E3779B97F4A7C15 - (1 << 64)  # as an int64
 

@@ -69,7 +69,7 @@ from constrain.tokenizer_index.view import (
 
 __all__ = ["content_key", "make_row"]
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 SHARED, LETTERS = 0, 1  # parts of a row: all but what begins with letters, and that alone
 

@@ -61,7 +61,7 @@ from constrain.tokenizer_index.view import (
 
 __all__ = ["DOUBTED", "POOLED", "REDUCED", "base_of", "base_without_bound", "doubt", "reduce"]
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 # Forms of a record, its first cell, and what follows it.
 POOLED = 1  # number in the pool, regular expression

@@ -88,7 +88,7 @@ from constrain.tokenizer_index.walks import begins_with, first_bytes_of, put_off
 
 __all__ = ["add_rows"]
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 
 @inner

@@ -46,7 +46,7 @@ from constrain.tokenizer_index.tables import NEEDED_NODE, NEEDED_PART, NEEDED_RO
 
 __all__ = ["letters_of", "row_of", "set_pooled"]
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 
 @inner

@@ -40,7 +40,7 @@ from constrain.tokenizer_index.tables import TERMINAL_NODE, terminal_cell
 
 __all__ = ["is_separable"]
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 _MAX_STATES = 5_000
 

@@ -47,7 +47,7 @@ from constrain.tokenizer_index.view import (
 
 __all__ = ["BUDGET", "SMALL", "UNLIMITED", "collect", "doubled", "push_tokens"]
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 SMALL = 0  # the form of the record: number of tokens, tokens…, number of exits, (trie node, payload)…
 

@@ -5,7 +5,7 @@ from constrain.grammars.automata.store import OK, STATUS, at, cut, height, push
 from constrain.tokenizer_index.configurations import config_step
 from constrain.tokenizer_index.view import NODE_WIDTH, SAME, TRIE
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 
 @kernel

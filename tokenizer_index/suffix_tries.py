@@ -9,7 +9,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 
 @inner

@@ -22,7 +22,7 @@ import numpy as np
 from constrain.grammars.automata._jit import Cells, Memory, inner, int64, kernel, memory_at
 from constrain.grammars.automata.store import FREE, FULL, OK, SIZE, STATUS
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 # Header cells: offset, capacity and count of each table.
 STATES, STATES_CAPACITY, STATES_COUNT = 16, 17, 18

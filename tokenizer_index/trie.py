@@ -14,7 +14,7 @@ from constrain.grammars.automata._jit import Cells, int64, kernel, memory_at
 
 __all__ = ["SPECIAL", "build_trie", "heights_of", "list_children", "symbols_below", "token_symbols"]
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 SPECIAL = 256
 """Symbols from here on are special tokens."""

@@ -6,7 +6,7 @@ once.  Whoever holds a view keeps the arrays alive.
 
 from constrain.grammars.automata._jit import Memory, inner, memory_at
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 # Words of the table: addresses of arrays of int32, unless it says otherwise.
 TRIE = 0  # rows of symbol, subtree size, depth, token or -1; preorder, the root first

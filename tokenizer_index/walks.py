@@ -59,7 +59,7 @@ __all__ = [
     "walk",
 ]
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 _FEW = 8  # children that are tried one by one
 

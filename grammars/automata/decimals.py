@@ -31,7 +31,7 @@ from constrain.grammars.automata.nodes import (
 )
 from constrain.grammars.automata.store import argument, height, intern, kind_of, push
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 # Flags of a specification; the last two also of MULTIPLE's `how`.
 HAS_LOW, LOW_IS_STRICT, HAS_HIGH, HIGH_IS_STRICT, HAS_GRAIN, HAS_ZERO, HAS_POSITIVE = 1, 2, 4, 8, 16, 32, 64

@@ -56,7 +56,7 @@ from constrain.grammars.automata.store import (
     store_stack,
 )
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 # These build on this module.
 _json_transitions = linked("json_transitions", 1)

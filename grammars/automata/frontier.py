@@ -13,7 +13,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import inner, int64
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 Queue: TypeAlias = Any  # an array of int64
 

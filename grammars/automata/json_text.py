@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     push,
 )
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 ANY_ESCAPE, NEEDED_ESCAPES = 0, 1
 

@@ -14,7 +14,7 @@ from constrain.grammars.automata.programs import program_of
 from constrain.grammars.automata.store import MEMO_B, memo
 from constrain.grammars.regular import Regular
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 __all__ = ["Language"]
 

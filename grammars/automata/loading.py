@@ -23,7 +23,7 @@ from constrain.grammars.automata.nodes import (
 from constrain.grammars.automata.store import OK, STATUS, at, cut, height, intern, push
 from constrain.grammars.automata.tries import build_trie
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 EMPTY_OP, EPSILON_OP, LITERAL_OP, SYMBOLS_OP, CHARS_OP, CONCAT_OP, UNION_OP, INTERSECT_OP, NOT_OP = range(9)
 REPEAT_OP, JSON_OP, WORDS_OP, WITHOUT_OP, TABLE_OP, DECIMALS_OP, MULTIPLES_OP, NODE_OP = range(9, 17)

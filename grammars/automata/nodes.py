@@ -48,7 +48,7 @@ from constrain.grammars.automata.store import (
     sort_unique,
 )
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 EMPTY_KIND, EPSILON_KIND, SYMBOLS, CHARS, CONCAT, UNION, INTERSECT = 1, 2, 3, 4, 5, 6, 7
 NOT, REPEAT, JSON, WORDS, WITHOUT, STATE, TABLE_KIND, TRIE, TEXT_KIND = 8, 9, 10, 11, 12, 13, 14, 15, 16

@@ -69,7 +69,7 @@ from constrain.grammars.automata.store import (
     remember,
 )
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 RAW, WRITTEN = 0, 1
 SPECIAL = 1 << 24

@@ -26,7 +26,7 @@ import numpy as np
 
 from constrain.grammars.automata._jit import Memory, inner, int64, kernel, memory_at, service
 
-KERNELS = "e6071906e65af783"
+KERNELS = "de716cabbe365690"
 
 # Header cells.
 FREE = 0  # first unused cell

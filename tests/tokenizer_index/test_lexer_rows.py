@@ -28,6 +28,7 @@ def _vocabulary() -> list[bytes]:
         (word + after).encode() for word in words[:140] for after in ("(", ");", " = ", ".a", ' "', "1", "/*", "-")
     ]
     tokens += [(sign * count).encode() for sign in " /*-=<9" for count in (2, 3, 4, 8)]
+    tokens += [b"//\n", b" //a\n", b"//\n\n", b"//\n a", b"/**/ a", b"a//\n"]
     return list(dict.fromkeys(tokens))
 
 
@@ -94,6 +95,34 @@ def test_both_kinds_of_grammars_are_among_them() -> None:
         assert memory[tables.LONGEST_MATCH]
         found.add(int(memory[tables.SEARCHES]))
     assert found == {0, 1}
+
+
+@pytest.mark.parametrize("name", ["statements", "names and keywords", "nested", "any text"])
+def test_a_search_finds_no_dead_ends_where_there_are_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a comment only the end of the line may stand: what the guard lets through was not looked for."""
+    plain = CompiledConstraint(GRAMMARS[name], _INDEX, Limits())
+    monkeypatch.setattr("constrain.tokenizer_index.loading.is_separable", lambda *_: False)
+    searched = CompiledConstraint(GRAMMARS[name], _INDEX, Limits())
+    assert [one.start.states.engine.memory[tables.SEARCHES] for one in (plain, searched)] == [0, 1]
+    choice = random.Random(2)
+    for _ in range(6):
+        matchers = [plain.matcher(), searched.matcher()]
+        for _ in range(8):
+            masks = [mask_of(matcher) for matcher in matchers]
+            assert masks[0] == masks[1] == brute_force(matchers[1])
+            tokens = sorted(masks[0] - set(_INDEX.end_tokens), key=lambda token: -len(_INDEX.tokens[token]))
+            if not tokens:
+                break
+            token = choice.choice(tokens[:20] if choice.random() < 0.3 else tokens)
+            assert all(matcher.accept_token(token) for matcher in matchers)
+
+
+def test_the_end_of_a_line_behind_a_comment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The smallest text: a name, and a token that begins and ends a comment."""
+    monkeypatch.setattr("constrain.tokenizer_index.loading.is_separable", lambda *_: False)
+    matcher = CompiledConstraint(GRAMMARS["statements"], _INDEX, Limits()).matcher()
+    assert matcher.accept_text("a")
+    assert _INDEX.tokens.index(b"//\n") in mask_of(matcher)
 
 
 _IGNORED = (regular.Literal(b","), regular.Repetition(regular.Literal(b"b"), 1, None), regular.Words((b"a(", b"aa")))
