@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from constrain.grammars import ir
-from constrain.grammars.errors import CacheError, ConstrainError, GrammarError
+from constrain.grammars.errors import CacheError, GrammarError
 
 __all__ = ["follow", "written"]
 
@@ -35,19 +35,18 @@ def written(recipe: ir.Recipe) -> dict[str, Any]:
 
 
 def follow(data: Mapping[str, Any]) -> ir.Grammar:
-    """The grammar of a recipe that was written.  Raises CacheError for anything else, and when the code is another."""
-    try:
-        if data["code"] != code_digest():
-            raise CacheError("the grammar was saved by other code, which may have made another: save it again")
-        module, function = _FRONT_ENDS[data["front_end"]]
-        asked_for, options = data["asked_for"], data["options"]
-        if type(asked_for) is not str or type(options) is not dict:
-            raise TypeError("a recipe has a text and options")
-        made: ir.Grammar = getattr(import_module(module), function)(asked_for, **options)
-    except (ConstrainError, TypeError, ValueError, LookupError) as error:
-        if isinstance(error, CacheError):
-            raise
-        raise CacheError(f"a saved grammar cannot be made again: {error}") from error
+    """The grammar of a recipe that was written.
+
+    Raises CacheError when the code is another, what the front-end raises, and for data of another shape TypeError or
+    LookupError.
+    """
+    if data["code"] != code_digest():
+        raise CacheError("the grammar was saved by other code, which may have made another: save it again")
+    module, function = _FRONT_ENDS[data["front_end"]]
+    asked_for, options = data["asked_for"], data["options"]
+    if type(asked_for) is not str or type(options) is not dict:
+        raise TypeError("a recipe has a text and options")
+    made: ir.Grammar = getattr(import_module(module), function)(asked_for, **options)
     return made
 
 

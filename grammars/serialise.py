@@ -17,7 +17,7 @@ from typing import Any
 
 from constrain.grammars import ir, regular
 from constrain.grammars.analysis import parts_of, references_of
-from constrain.grammars.errors import CacheError, GrammarError, ResourceLimitError
+from constrain.grammars.errors import CacheError, ConstrainError, GrammarError, ResourceLimitError
 from constrain.grammars.recipes import follow, written
 
 __all__ = ["from_data", "to_data"]
@@ -346,7 +346,7 @@ def from_data(data: Mapping[str, Data]) -> ir.Grammar:
             positions={name: ir.Position(*map(_read_integer, at)) for name, at in data["positions"].items()},
             relaxed=tuple(ir.Relaxation(*map(_plain(str).read, one)) for one in data["relaxed"]),
         )
-    except (TypeError, ValueError, LookupError, AttributeError) as error:
+    except (ConstrainError, TypeError, ValueError, LookupError, AttributeError) as error:
         if isinstance(error, CacheError):
             raise
         raise CacheError(f"a saved grammar cannot be read: {error}") from error

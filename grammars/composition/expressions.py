@@ -1,12 +1,12 @@
 """Walking through expressions, and rules under other names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from constrain.grammars import ir
 from constrain.grammars.analysis import parts_of
 
-__all__ = ["postorder", "renamed", "rewritten"]
+__all__ = ["leading_to", "names_in", "postorder", "renamed", "rewritten"]
 
 
 def postorder(expression: ir.Expression) -> list[ir.Expression]:
@@ -40,6 +40,23 @@ def rewritten(expression: ir.Expression, leaf: Callable[[ir.Expression], ir.Expr
             case _:
                 made[id(node)] = leaf(node)
     return made[id(expression)]
+
+
+def names_in(expression: ir.Expression) -> set[str]:
+    """The terminals and rules that stand in an expression."""
+    return {node.name for node in postorder(expression) if isinstance(node, ir.Terminal | ir.Reference)}
+
+
+def leading_to(rules: Mapping[str, ir.Expression], words: Collection[str], borders: Collection[str]) -> set[str]:
+    """The rules that come to one of the terminals without a border between: a least fixed point."""
+    names = {rule: names_in(expression) for rule, expression in rules.items()}
+    found = {rule for rule in rules if not names[rule].isdisjoint(words)}
+    size = -1
+    while size != len(found):
+        size = len(found)
+        inner = found.difference(borders)
+        found |= {rule for rule in rules if not names[rule].isdisjoint(inner)}
+    return found
 
 
 @dataclass(frozen=True, slots=True)

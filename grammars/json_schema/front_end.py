@@ -22,9 +22,6 @@ from constrain.grammars.json_schema.whitespace import whitespace_of
 __all__ = ["json_schema", "parsed"]
 
 
-_OPTIONS = "property_order", "whitespace", "escapes", "exponents", "formats", "lenient", "draft"
-
-
 def json_schema(
     schema: Any,
     *,
@@ -59,8 +56,16 @@ def json_schema(
         if escapes not in ("any", "needed"):
             raise ValueError('escapes is "any" or "needed"')
         text, named = _text_of(schema), draft_named(draft)
-        words = property_order, whitespace, escapes, exponents, formats, lenient, named.uri
-        key = "" if registry is not None else f"json_schema {words!r} {text}"
+        asked = {
+            "property_order": property_order,
+            "whitespace": whitespace,
+            "escapes": escapes,
+            "exponents": exponents,
+            "formats": formats,
+            "lenient": lenient,
+            "draft": named.uri,
+        }
+        key = "" if registry is not None else f"json_schema {asked!r} {text}"
         known = _known.get(key)
         if known is not None:
             return known
@@ -75,7 +80,7 @@ def json_schema(
             key=key,
             source=text,
             relaxed=relaxed,
-            recipe=ir.Recipe("json_schema", text, dict(zip(_OPTIONS, words, strict=True))) if key else None,
+            recipe=ir.Recipe("json_schema", text, asked) if key else None,
         )
         return _known.setdefault(key, grammar) if key else grammar
     finally:

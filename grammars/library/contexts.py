@@ -4,12 +4,11 @@ A context-free grammar says so with two copies of the rules (the parameter [Awai
 one; rules that begin a part of the other sort are told by their names.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 
 from constrain.grammars import ir
-from constrain.grammars.analysis import parts_of
-from constrain.grammars.composition.expressions import rewritten
+from constrain.grammars.composition.expressions import leading_to, rewritten
 
 __all__ = ["in_contexts"]
 
@@ -25,7 +24,7 @@ def in_contexts(
     without  the rules that do not have them, nor what they derive
     again    the rules that have them, wherever they stand
     """
-    known = _known(grammar.rules, words, {*without, *again})
+    known = leading_to(grammar.rules, words, {*without, *again})
     copied = known | set(without)
 
     def inside(node: ir.Expression) -> ir.Expression:
@@ -42,21 +41,3 @@ def in_contexts(
     rules = {name: rewritten(rule, inside) for name, rule in grammar.rules.items()}
     rules |= {name + _WITHOUT: rewritten(grammar.rules[name], outside) for name in copied}
     return replace(grammar, rules=rules)
-
-
-def _known(rules: Mapping[str, ir.Expression], words: Collection[str], borders: set[str]) -> set[str]:
-    """The rules that come to one of the words without a border between: a least fixed point."""
-    found = {name for name, rule in rules.items() if _names(rule) & set(words)}
-    size = -1
-    while size != len(found):
-        size = len(found)
-        inner = found - borders
-        found |= {name for name, rule in rules.items() if name not in found and _names(rule) & inner}
-    return found
-
-
-def _names(node: ir.Expression) -> set[str]:
-    """The terminals and rules that stand in an expression."""
-    if isinstance(node, ir.Terminal | ir.Reference):
-        return {node.name}
-    return {name for part in parts_of(node) for name in _names(part)}

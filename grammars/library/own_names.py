@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from constrain.grammars import ir
-from constrain.grammars.analysis import references_of
-from constrain.grammars.composition.expressions import postorder, rewritten
+from constrain.grammars.composition.expressions import leading_to, names_in, postorder, rewritten
 from constrain.grammars.regular import Concatenation, Intersection, Literal, Ranges, Regular, Repetition, Symbols
 
 __all__ = ["with_own_names"]
@@ -22,12 +21,7 @@ class _Named:
         self.rules, self._again = rules, again
         self._blank = Symbols(blanks)
         self.blanks = bytes(byte for low, high in blanks for byte in range(low, high + 1))
-        self._dependent = {name for name, rule in rules.items() if again in _terminals(rule)}
-        size = -1
-        while size != len(self._dependent):
-            size = len(self._dependent)
-            others = rules.keys() - self._dependent - bound
-            self._dependent |= {name for name in others if not self._dependent.isdisjoint(references_of(rules[name]))}
+        self._dependent = leading_to(rules, [again], bound) - bound
 
     def made(self, expression: ir.Expression, name: bytes) -> ir.Expression:
         """An expression in which the name stands again."""
@@ -84,14 +78,10 @@ def with_own_names(grammar: ir.Grammar, blanks: Ranges, *, named: str, body: str
     body    the rule that depends on the name.  Its first terminals do not, and it is not empty
     again   the terminal that is the name again; names that it is not do not stand at `named` either
     """
-    bound = {rule for rule, expression in grammar.rules.items() if named in _terminals(expression)}
+    bound = {rule for rule, expression in grammar.rules.items() if named in names_in(expression)}
     after = _After(_Named(grammar.rules, blanks, again, bound), body)
     rules = dict(grammar.rules)
     for rule in bound:
         (terminal,) = (node for node in postorder(rules[rule]) if isinstance(node, ir.Terminal))
         rules[rule] = ir.Binding(terminal, after, ir.Reference(body), settled=True)
     return replace(grammar, rules=rules)
-
-
-def _terminals(expression: ir.Expression) -> set[str]:
-    return {node.name for node in postorder(expression) if isinstance(node, ir.Terminal)}
